@@ -1,0 +1,427 @@
+"""What was asked: an instrument, its items, scales, constructs and evidence.
+
+Plain data, frozen, no arithmetic on answers. The keys are those of an instrument
+file, so a file and an object say the same. Files are read by `loader`, which also
+checks what a single field cannot know (ids used twice, items nobody scores).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
+from typing import Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from collabsurvey.errors import OptionError, UnknownNameError
+
+Text = dict[str, str]  # language, such as "en-GB" → the text in it
+Status = Literal[
+    "draft",
+    "content_reviewed",
+    "piloted",
+    "structure_supported",
+    "validated_for",
+    "retired",
+]
+Rule = Literal["mean", "sum", "composition", "distance", "agreement"]
+
+DEFAULT_MIN_VALID = "2/3"  # INSTRUMENTS.md: mean of the answered items if two thirds are answered
+
+
+class Record(BaseModel):
+    """A frozen record that refuses keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Licence(Record):
+    """Who may use the items and the key, and how sure we are."""
+
+    items: str
+    key: str
+    redistribute_text: bool
+    commercial: bool
+    confidence: Literal["high", "medium", "low"]
+
+
+class Author(Record):
+    """A person or group who wrote the instrument."""
+
+    name: str
+    orcid: str | None = None
+
+
+class Construct(Record):
+    """What a set of items is meant to measure."""
+
+    id: str
+    definition: str
+    sources: tuple[str, ...] = ()
+    level: tuple[str, ...]
+    direction: Literal["higher_is_more", "higher_is_worse", "none"]
+    measurement_model: Literal["reflective", "formative", "ipsative", "nominal"]
+
+
+class Slot(Record):
+    """A word filled in before fielding, such as the partner's name."""
+
+    type: str
+    required: bool = True
+    description: str = ""
+
+
+class ResponseSet(Record):
+    """The answers an item allows.
+
+    `ordinal`, `bipolar` and `nominal` allow the listed values only; `bounded` allows
+    every number from the first to the last value. `labels` maps a language to
+    {value: label}; only some values need a label. `missing` maps codes that are not
+    answers, such as -8, to their reason, such as "cannot_say".
+    """
+
+    type: Literal["ordinal", "bipolar", "bounded", "nominal"]
+    values: tuple[float, ...] = Field(min_length=2)
+    labels: dict[str, dict[float, str]] = Field(default_factory=dict)
+    missing: dict[float, str] = Field(default_factory=dict)
+    missing_labels: dict[str, dict[float, str]] = Field(default_factory=dict)
+
+    @property
+    def low(self) -> float:
+        """Lowest answer."""
+        return min(self.values)
+
+    @property
+    def high(self) -> float:
+        """Highest answer."""
+        return max(self.values)
+
+    def codes_by_label(self) -> dict[str, float]:
+        """Every label and missing label, in any language, to its code; case folded."""
+        found: dict[str, float] = {}
+        for texts in (self.labels, self.missing_labels):
+            for by_value in texts.values():
+                found.update({label.strip().casefold(): code for code, label in by_value.items()})
+        return found
+
+
+class Item(Record):
+    """One question."""
+
+    id: str
+    text: Text | None = None  # left out where it may not be redistributed
+    response: str | None = None  # None only in instruments made from a bare frame
+    construct: str | None = None
+    keyed: Literal[1, -1] = 1
+    polarity: Literal["positive", "negative"] = "positive"
+    forms: tuple[str, ...] = ()
+    since: str = "1.0.0"
+    unscored: bool = False
+    source_item: str | int | None = None  # number in the published form
+
+
+class Rescale(Record):
+    """A linear change of unit offered beside the plain score."""
+
+    from_: tuple[float, float] = Field(alias="from")
+    to: tuple[float, float]
+
+
+class Aggregate(Record):
+    """The unit a scale may be averaged to, and from how many respondents."""
+
+    unit: str
+    min_n: int = Field(default=10, ge=5)
+
+
+class Scale(Record):
+    """Items scored together, and the rule."""
+
+    id: str
+    title: str
+    rule: Rule = "mean"
+    items: tuple[str, ...] = Field(min_length=1)
+    min_valid: str | int = DEFAULT_MIN_VALID
+    rescale: Rescale | None = None
+    aggregate: Aggregate | None = None
+    label_low: str = ""  # what a low score means, in plain words
+    label_high: str = ""
+
+    def n_required(self, min_valid: str | int | None = None) -> int:
+        """How many answered items a score needs; `min_valid` overrides the scale's own."""
+        chosen = self.min_valid if min_valid is None else min_valid
+        return items_required(chosen, len(self.items))
+
+
+class Translation(Record):
+    """State of the work on one language."""
+
+    lang: str
+    status: Literal["source", "machine", "forward", "back", "harmonised", "tested"]
+    by: str | None = None
+    date: str | None = None
+
+
+class Claim(Record):
+    """What a piece of evidence is about: evidence never speaks for a whole instrument."""
+
+    score: str
+    level: str
+    population: str
+    language: str
+    use: str
+
+
+class EvidenceStudy(Record):
+    """Where the evidence comes from."""
+
+    title: str
+    doi: str | None = None
+    prereg: str | None = None
+    data: str | None = None
+    independent_of_authors: bool = False
+
+
+class EvidenceSample(Record):
+    """Who was asked. `kind: simulated` proves code and never moves a status."""
+
+    n: int = Field(ge=1)
+    n_groups: int | None = None
+    kind: Literal["real", "simulated"]
+    sampling: str | None = None
+    country: str | None = None
+    year: int | None = None
+    response_rate: float | None = Field(default=None, ge=0, le=1)
+
+
+class Evidence(Record):
+    """One record of evidence for or against one claim."""
+
+    id: str
+    claim: Claim
+    source_type: Literal[
+        "content",
+        "response_process",
+        "internal_structure",
+        "relations",
+        "consequences",
+        "reliability",
+    ]
+    study: EvidenceStudy
+    instrument_version: str
+    sample: EvidenceSample
+    statistic: str
+    value: float | None = None
+    ci: tuple[float, float] | None = None
+    method: str = ""
+    verdict: Literal["supports", "mixed", "against"]
+
+
+class Norm(Record):
+    """Scores of a known population."""
+
+    id: str
+    score: str
+    n: int = Field(ge=1)
+    groups: int | None = None
+    mean: float
+    sd: float
+    population: str
+    year: int | None = None
+    caution: str = ""
+
+
+class Use(Record):
+    """What the instrument is for, and what it must not be used for."""
+
+    intended: tuple[str, ...]
+    not_for: tuple[str, ...]
+
+
+class Instrument(Record):
+    """A questionnaire: what was asked, how it is keyed and scored, what is known of it."""
+
+    schema_version: str = "1.0"
+    id: str
+    version: str
+    title: str
+    kind: Literal["own", "adapted", "key_only"]
+    status: Status = "draft"
+    authors: tuple[Author, ...] = ()
+    citation: str = ""
+    licence: Licence
+    constructs: tuple[Construct, ...] = ()
+    respondents: tuple[str, ...] = ()
+    slots: dict[str, Slot] = Field(default_factory=dict)
+    response_sets: dict[str, ResponseSet] = Field(default_factory=dict)
+    items: tuple[Item, ...] = Field(min_length=1)
+    scoring: tuple[Scale, ...] = ()
+    translations: tuple[Translation, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    norms: tuple[Norm, ...] = ()
+    use: Use = Use(intended=(), not_for=())
+
+    @property
+    def item_ids(self) -> tuple[str, ...]:
+        """Ids in questionnaire order."""
+        return tuple(item.id for item in self.items)
+
+    @property
+    def scale_ids(self) -> tuple[str, ...]:
+        """Ids of the scored scales, in the order of the file."""
+        return tuple(scale.id for scale in self.scoring)
+
+    def item(self, item_id: str) -> Item:
+        """Return the item of that id, or raise `UnknownNameError`."""
+        for item in self.items:
+            if item.id == item_id:
+                return item
+        raise UnknownNameError(
+            "item", item_id, available=self.item_ids, where=f"Instrument {self.id!r}"
+        )
+
+    def scale(self, scale_id: str) -> Scale:
+        """Return the scale of that id, or raise `UnknownNameError`."""
+        for scale in self.scoring:
+            if scale.id == scale_id:
+                return scale
+        raise UnknownNameError(
+            "scale", scale_id, available=self.scale_ids, where=f"Instrument {self.id!r}"
+        )
+
+    def response_set(self, item_id: str) -> ResponseSet | None:
+        """Return the answers an item allows; None where the range was never stated."""
+        name = self.item(item_id).response
+        return None if name is None else self.response_sets[name]
+
+    def items_of(self, scale_or_items: str | Sequence[str]) -> tuple[str, ...]:
+        """Item ids of a scale id, or the given item ids, checked."""
+        if isinstance(scale_or_items, str):
+            return self.scale(scale_or_items).items
+        return tuple(self.item(item_id).id for item_id in scale_or_items)
+
+    def keys_of(self, items: Iterable[str]) -> tuple[int, ...]:
+        """1 or -1 for each item."""
+        return tuple(self.item(item_id).keyed for item_id in items)
+
+
+def items_required(min_valid: str | int, n_items: int) -> int:
+    """Answered items a score needs: a share such as "2/3" is rounded up; never below 1.
+
+    Shares are exact fractions: "4/5" of 5 items is 4, not 4.000000000000001.
+    """
+    if isinstance(min_valid, int) and not isinstance(min_valid, bool):
+        needed = min_valid
+    else:
+        try:
+            share = Fraction(str(min_valid))
+        except (ValueError, ZeroDivisionError):
+            share = Fraction(-1)
+        if not 0 <= share <= 1:
+            raise OptionError("min_valid", min_valid, allowed=("2/3", "1/2", "0.8", 3, 0))
+        needed = math.ceil(share * n_items)
+    if not 0 <= needed <= n_items:
+        raise OptionError("min_valid", min_valid, allowed=(f"a count from 0 to {n_items}", "2/3"))
+    return max(needed, 1)
+
+
+def instrument_from_scales(
+    scales: Mapping[str, Sequence[str]],
+    *,
+    reverse_keyed: Iterable[str] = (),
+    response_range: tuple[float, float] | None = None,
+    min_valid: str | int = DEFAULT_MIN_VALID,
+    missing_codes: Iterable[float] = (),
+    instrument_id: str = "survey",
+) -> Instrument:
+    """Make an instrument from a mapping of scale to columns, for data that came without one."""
+    reverse = set(reverse_keyed)
+    columns = tuple(dict.fromkeys(column for items in scales.values() for column in items))
+    if unknown := reverse.difference(columns):
+        raise UnknownNameError(
+            "item", sorted(unknown)[0], available=columns, where="The scales given"
+        )
+    sets: dict[str, ResponseSet] = {}
+    if response_range is not None:
+        low, high = response_range
+        if not low < high:
+            raise OptionError("response_range", response_range, allowed=("(lowest, highest)",))
+        missing = {float(code): "missing" for code in missing_codes}
+        sets["answers"] = ResponseSet(type="bounded", values=(low, high), missing=missing)
+    for name, items in scales.items():
+        if not items:
+            raise OptionError(f"scales[{name!r}]", [], allowed=("at least one column",))
+    return Instrument(
+        id=instrument_id,
+        version="0.0.0",
+        title="Scales named in the call",
+        kind="own",
+        licence=Licence(
+            items="none", key="none", redistribute_text=False, commercial=False, confidence="low"
+        ),
+        response_sets=sets,
+        items=tuple(
+            Item(
+                id=column,
+                response="answers" if sets else None,
+                keyed=-1 if column in reverse else 1,
+                polarity="negative" if column in reverse else "positive",
+            )
+            for column in columns
+        ),
+        scoring=tuple(
+            Scale(id=name, title=name, items=tuple(items), min_valid=min_valid)
+            for name, items in scales.items()
+        ),
+    )
+
+
+def combine_instruments(instruments: Sequence[Instrument]) -> Instrument:
+    """One instrument from several fielded together; ids must not collide.
+
+    Response sets are kept apart by prefixing their instrument's id.
+    """
+    if len(instruments) == 1:
+        return instruments[0]
+    seen: dict[str, str] = {}
+    for instrument in instruments:
+        for name in (*instrument.item_ids, *instrument.scale_ids):
+            if seen.setdefault(name, instrument.id) != instrument.id:
+                raise OptionError(
+                    "instruments",
+                    [one.id for one in instruments],
+                    allowed=(f"instruments that do not both use the id {name!r}",),
+                )
+    first = instruments[0]
+
+    def moved(instrument: Instrument, item: Item) -> Item:
+        if item.response is None:
+            return item
+        return item.model_copy(update={"response": f"{instrument.id}/{item.response}"})
+
+    return first.model_copy(
+        update={
+            "id": "+".join(one.id for one in instruments),
+            "title": "; ".join(one.title for one in instruments),
+            "version": "+".join(one.version for one in instruments),
+            "constructs": tuple(c for one in instruments for c in one.constructs),
+            "respondents": tuple(
+                dict.fromkeys(r for one in instruments for r in one.respondents)
+            ),
+            "slots": {k: v for one in instruments for k, v in one.slots.items()},
+            "response_sets": {
+                f"{one.id}/{name}": rs
+                for one in instruments
+                for name, rs in one.response_sets.items()
+            },
+            "items": tuple(moved(one, item) for one in instruments for item in one.items),
+            "scoring": tuple(scale for one in instruments for scale in one.scoring),
+            "evidence": tuple(e for one in instruments for e in one.evidence),
+            "norms": tuple(n for one in instruments for n in one.norms),
+            "status": min(
+                (one.status for one in instruments),
+                key=get_args(Status).index,
+            ),
+        }
+    )

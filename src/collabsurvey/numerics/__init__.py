@@ -1,0 +1,1 @@
+"""Array mathematics: arrays in, numbers out, no checks of users' input."""

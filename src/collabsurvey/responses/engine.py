@@ -1,0 +1,173 @@
+"""The dataframe engine: pandas, polars (eager, lazy), DuckDB and Dask behind narwhals.
+
+Rows stay in the engine. What leaves it are single columns for analyses that need every
+row (`read_columns`), blocks of numbers for BLAS (`number_blocks`), or aggregates.
+NaN is a value in polars and Arrow; here it is always a missing answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from collabsurvey.errors import DataError, UnknownNameError
+
+BLOCK_ROWS = 131_072  # a block of 100 float64 columns is then 100 MB
+
+Frame = nw.DataFrame[Any] | nw.LazyFrame[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """One column in memory, rows in the order of the frame.
+
+    Numbers and booleans are float64 with NaN for missing, and `categories` is None. Text
+    and categoricals are codes (int64, -1 for missing) into `categories`: categorical order
+    where the engine knows one, else sorted.
+    """
+
+    values: NDArray[Any]
+    categories: tuple[str, ...] | None = None
+
+    @property
+    def missing(self) -> NDArray[np.bool_]:
+        """(n,) whether the value is missing."""
+        if self.categories is None:
+            return np.isnan(self.values)
+        return self.values < 0
+
+
+def as_narwhals(frame: Any) -> Frame:
+    """Wrap any supported frame; raise with the list of engines for anything else."""
+    if isinstance(frame, nw.DataFrame | nw.LazyFrame):
+        return frame
+    try:
+        return cast("Frame", nw.from_native(frame))
+    except TypeError:
+        raise DataError(
+            f"A {type(frame).__name__} is not a table of answers. Hand in a pandas, polars, "
+            "DuckDB, PyArrow or Dask frame."
+        ) from None
+
+
+def to_native(frame: Frame) -> Any:
+    """Return the caller's own kind of frame."""
+    return frame.to_native()
+
+
+def is_lazy(frame: Frame) -> bool:
+    """Whether rows are computed only when asked for."""
+    return isinstance(frame, nw.LazyFrame)
+
+
+def column_names(frame: Frame) -> tuple[str, ...]:
+    """Names of the columns, without computing anything."""
+    return tuple(str(name) for name in frame.collect_schema().names())
+
+
+def require_columns(frame: Frame, names: Sequence[str], *, where: str = "The table") -> None:
+    """Raise for the first column that is not there."""
+    known = column_names(frame)
+    for name in names:
+        if name not in known:
+            raise UnknownNameError("column", name, available=known, where=where)
+
+
+def collect(frame: Frame) -> nw.DataFrame[Any]:
+    """Compute a small frame, such as aggregates."""
+    if isinstance(frame, nw.LazyFrame):
+        return frame.collect()
+    return frame
+
+
+def is_number(dtype: nw.dtypes.DType) -> bool:
+    """Whether a column can be calculated with as it stands."""
+    return dtype.is_numeric() or dtype == nw.Boolean
+
+
+def as_number(name: str, dtype: nw.dtypes.DType) -> nw.Expr:
+    """Return a numeric column as Float64 with null, never NaN, for a missing answer."""
+    column = nw.col(name).cast(nw.Float64)
+    if dtype.is_float():
+        column = nw.when(~column.is_nan()).then(column)
+    return column.alias(name)
+
+
+def number_blocks(
+    frame: Frame, names: Sequence[str], *, rows: int = BLOCK_ROWS
+) -> Iterator[NDArray[np.float64]]:
+    """Yield (n_block, k) float64 arrays of numeric columns, NaN for missing.
+
+    A lazy frame is computed once, with these columns only.
+    """
+    table = collect(frame.select(list(names)))
+    for start in range(0, max(len(table), 1), rows):
+        block = table[start : start + rows]
+        yield _number_matrix(block, names)
+
+
+def _number_matrix(table: nw.DataFrame[Any], names: Sequence[str]) -> NDArray[np.float64]:
+    out = np.empty((len(table), len(names)))
+    for j, name in enumerate(names):
+        out[:, j] = _numbers(table[name])
+    return out
+
+
+def _numbers(series: nw.Series[Any]) -> NDArray[np.float64]:
+    values = series.cast(nw.Float64)
+    native = values.to_native()
+    if hasattr(native, "to_numpy") and series.implementation.is_pandas_like():
+        return np.asarray(native.to_numpy(dtype="float64", na_value=np.nan))
+    return np.asarray(values.to_numpy(), dtype=np.float64)
+
+
+def read_columns(frame: Any, names: Sequence[str]) -> dict[str, Column]:
+    """Read the named columns into memory, one pass; see `Column`."""
+    table = as_narwhals(frame)
+    unique = list(dict.fromkeys(names))
+    require_columns(table, unique)
+    if not unique:
+        return {}
+    rows = collect(table.select(unique))
+    return {name: _column(rows[name]) for name in unique}
+
+
+def _column(series: nw.Series[Any]) -> Column:
+    if is_number(series.dtype):
+        return Column(_numbers(series))
+    missing = np.asarray(series.is_null().to_numpy(), dtype=bool)
+    raw = series.to_numpy()
+    if series.dtype.is_numeric():  # pragma: no branch
+        return Column(np.asarray(raw, dtype=np.float64))
+    texts = np.array([None if gone else str(v) for v, gone in zip(raw, missing, strict=True)])
+    missing = missing | np.array([text == "nan" and v != v for text, v in zip(texts, raw, strict=True)])
+    known = texts[~missing].astype(str)
+    if series.dtype in (nw.Categorical, nw.Enum):
+        present = set(known.tolist())
+        ordered = [str(c) for c in series.cat.get_categories().to_list()]
+        categories = tuple(c for c in ordered if c in present)
+    else:
+        categories = tuple(np.unique(known).tolist())
+    lookup = {text: code for code, text in enumerate(categories)}
+    codes = np.full(len(texts), -1, dtype=np.int64)
+    codes[~missing] = [lookup[text] for text in known]
+    return Column(codes, categories)
+
+
+def group_codes(column: Column) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Codes (n,), -1 for missing, and the labels of the groups, sorted.
+
+    Numbers are labelled as they are written: 3.0 is "3".
+    """
+    if column.categories is not None:
+        return np.asarray(column.values, dtype=np.int64), column.categories
+    codes = np.full(len(column.values), -1, dtype=np.int64)
+    known = ~column.missing
+    levels, inverse = np.unique(column.values[known], return_inverse=True)
+    codes[known] = inverse
+    return codes, tuple(f"{level:.15g}" for level in levels)
