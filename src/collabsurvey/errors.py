@@ -58,7 +58,7 @@ class MissingPackageError(CollabSurveyError, ImportError):
         )
 
 
-class FaultsError(CollabSurveyError):
+class FaultsError(CollabSurveyError, ValueError):
     """A file with faults, all of them reported together."""
 
     def __init__(self, source: str, faults: Sequence[str]) -> None:
@@ -75,6 +75,10 @@ class InstrumentError(FaultsError):
 
 class StudyError(FaultsError):
     """A study file, or the data it names, with everything that is wrong."""
+
+
+class AnswersError(FaultsError):
+    """Answers that contradict the instrument, the roles or the row key."""
 
 
 class DataError(CollabSurveyError, ValueError):

@@ -33,7 +33,7 @@ DEFAULT_MIN_VALID = "2/3"  # INSTRUMENTS.md: mean of the answered items if two t
 class Record(BaseModel):
     """A frozen record that refuses keys it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
 class Licence(Record):
@@ -112,7 +112,7 @@ class Item(Record):
     id: str
     text: Text | None = None  # left out where it may not be redistributed
     response: str | None = None  # None only in instruments made from a bare frame
-    construct: str | None = None
+    construct_id: str | None = Field(default=None, alias="construct")
     keyed: Literal[1, -1] = 1
     polarity: Literal["positive", "negative"] = "positive"
     forms: tuple[str, ...] = ()

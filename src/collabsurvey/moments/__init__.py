@@ -1,0 +1,23 @@
+"""The bridge from rows to arrays: means, cross-products, counts, designs."""
+
+from collabsurvey.moments.casewise import answer_matrix
+from collabsurvey.moments.covariance import (
+    ClusterMoments,
+    Moments,
+    cluster_moments,
+    item_moments,
+)
+from collabsurvey.moments.grouped import GroupedMoments, grouped
+from collabsurvey.moments.tables import AnswerTables, answer_tables
+
+__all__ = [
+    "AnswerTables",
+    "ClusterMoments",
+    "GroupedMoments",
+    "Moments",
+    "answer_matrix",
+    "answer_tables",
+    "cluster_moments",
+    "grouped",
+    "item_moments",
+]

@@ -1,0 +1,36 @@
+"""Ids that look alike: '7' and '07', 'A1' and 'a1 ' may be one person or two."""
+
+from __future__ import annotations
+
+import re
+
+import narwhals as nw
+
+from collabsurvey.responses.engine import Frame, collect
+
+
+def plain_id(text: str) -> str:
+    """An id without what spreadsheets change: blanks, case, leading zeros, a trailing '.0'."""
+    folded = re.sub(r"(?<=\d)\.0+$", "", text.strip().casefold())
+    return re.sub(r"(?<![\d.])0+(?=\d)", "", folded)
+
+
+def look_alikes(frame: Frame, column: str, role: str) -> list[str]:
+    """One sentence where different ids of a text column are alike but for their spelling."""
+    dtype = frame.collect_schema()[column]
+    if dtype not in (nw.String, nw.Categorical, nw.Enum, nw.Object):
+        return []
+    distinct = collect(frame.select(column).unique())[column].to_list()
+    spellings: dict[str, set[str]] = {}
+    for value in distinct:
+        if value is not None and value == value:
+            spellings.setdefault(plain_id(str(value)), set()).add(str(value))
+    alike = [sorted(group) for group in spellings.values() if len(group) > 1]
+    if not alike:
+        return []
+    alike.sort()
+    example = " and ".join(repr(text) for text in alike[0])
+    return [
+        f"The {role} column {column!r} has {len(alike)} ids that differ only in leading zeros, "
+        f"case, blanks or a trailing '.0', such as {example}. Write each id in one way."
+    ]
