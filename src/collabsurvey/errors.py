@@ -7,7 +7,7 @@ right but easily misread.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
 
@@ -137,6 +137,16 @@ class OutputError(CollabSurveyError, OSError):
 
 class KeyingWarning(CollabSurveyWarning):
     """The data contradict the scoring key of a scale."""
+
+    @classmethod
+    def about(cls, scale: str, item_rest: Mapping[str, float]) -> KeyingWarning:
+        """Write the sentence for the items (id to item–rest correlation) of one scale."""
+        items = listed(f"{item} ({r:.2f})".replace("-", "−") for item, r in item_rest.items())
+        verb = "correlate" if len(item_rest) > 1 else "correlates"
+        return cls(
+            f"Scale {scale!r}: {items} {verb} negatively with the other items after keying. "
+            "Check whether the export has reversed the item already, the key, and the wording."
+        )
 
 
 class FewClustersWarning(CollabSurveyWarning):

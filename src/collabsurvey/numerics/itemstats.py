@@ -1,0 +1,133 @@
+"""Item and scale statistics from a covariance matrix of keyed items.
+
+All functions take a (k, k) covariance (or correlation) matrix; none looks at rows.
+Sources: Cronbach (1951) doi:10.1007/BF02310555 for alpha; Guttman (1945)
+doi:10.1007/BF02288892 for lambda 6; van Zyl, Neudecker & Nel (2000)
+doi:10.1007/BF02296146 for the standard error; `psych` for the item statistics.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from collabsurvey.numerics.typing import FloatArray
+
+
+def correlations(cov: FloatArray) -> FloatArray:
+    """Correlations (k, k) of a covariance matrix; NaN for a variable without variance."""
+    sd = np.sqrt(np.diag(cov))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        cor: FloatArray = cov / np.outer(sd, sd)
+    return cor
+
+
+def coefficient_alpha(cov: FloatArray) -> float:
+    """Alpha from a (k, k) item covariance matrix (Cronbach, 1951, eq. 2)."""
+    return float(alphas(cov[None])[0])
+
+
+def alphas(covs: FloatArray) -> FloatArray:
+    """Alpha (B,) of each of B covariance matrices (B, k, k)."""
+    k = covs.shape[-1]
+    trace = np.trace(covs, axis1=-2, axis2=-1)
+    ratio: FloatArray = k / (k - 1) * (1 - trace / covs.sum(axis=(-2, -1)))
+    return ratio
+
+
+def average_correlation(cor: FloatArray) -> float:
+    """Mean correlation between different items."""
+    k = len(cor)
+    return float((cor.sum() - k) / (k * (k - 1)))
+
+
+def median_correlation(cor: FloatArray) -> float:
+    """Median correlation between different items."""
+    return float(np.median(cor[np.triu_indices(len(cor), 1)]))
+
+
+def correlation_variance(cor: FloatArray) -> float:
+    """Variance of the correlations between different items."""
+    return float(np.var(cor[np.triu_indices(len(cor), 1)], ddof=1))
+
+
+def residual_variances(cov: FloatArray) -> FloatArray:
+    """Variance (k,) of each item that the other items do not explain linearly.
+
+    Least squares instead of an inverse, so that an item repeated word for word gives 0.
+    """
+    k = len(cov)
+    rest = np.empty(k)
+    for j in range(k):
+        others = np.arange(k) != j
+        weights = np.linalg.lstsq(cov[np.ix_(others, others)], cov[others, j], rcond=None)[0]
+        rest[j] = cov[j, j] - cov[j, others] @ weights
+    return rest
+
+
+def squared_multiple_correlations(cov: FloatArray) -> FloatArray:
+    """R² (k,) of each item on the others."""
+    return 1 - residual_variances(cov) / np.diag(cov)
+
+
+def lambda6(cov: FloatArray) -> float:
+    """Guttman's lambda 6; psych's `G6(smc)` when `cov` is a correlation matrix."""
+    return float(1 - residual_variances(cov).sum() / cov.sum())
+
+
+def item_rest_correlations(cov: FloatArray) -> FloatArray:
+    """Correlation (k,) of each item with the sum of the others; NaN where one is constant."""
+    own = np.diag(cov)
+    with_rest = cov.sum(axis=0) - own
+    rest = cov.sum() - 2 * cov.sum(axis=0) + own
+    with np.errstate(invalid="ignore", divide="ignore"):
+        r: FloatArray = with_rest / np.sqrt(own * rest)
+    return r
+
+
+def item_total_correlations(cov: FloatArray) -> FloatArray:
+    """Correlation (k,) of each item with the sum of all, itself among them."""
+    r: FloatArray = cov.sum(axis=0) / np.sqrt(np.diag(cov) * cov.sum())
+    return r
+
+
+def overlap_corrected_correlations(cor: FloatArray) -> FloatArray:
+    """psych's `r.cor` (k,): item–total correlations with squared multiple correlations as 1s."""
+    reduced = cor.copy()
+    np.fill_diagonal(reduced, squared_multiple_correlations(cor))
+    r: FloatArray = reduced.sum(axis=0) / np.sqrt(reduced.sum())
+    return r
+
+
+def without_item(cov: FloatArray, j: int) -> FloatArray:
+    """Return the matrix (k - 1, k - 1) of the items but j."""
+    return np.delete(np.delete(cov, j, axis=0), j, axis=1)
+
+
+def alpha_if_dropped(cov: FloatArray) -> FloatArray:
+    """Alpha (k,) of the scale without each item; NaN where fewer than two items are left."""
+    k = len(cov)
+    if k < 3:
+        return np.full(k, np.nan)
+    return np.array([coefficient_alpha(without_item(cov, j)) for j in range(k)])
+
+
+def alpha_std_error(cov: FloatArray, n: int) -> float:
+    """Large-sample standard error of alpha for n independent normal respondents.
+
+    van Zyl, Neudecker & Nel (2000), eq. 21; psych's `ase`.
+    """
+    k = len(cov)
+    total, trace = cov.sum(), np.trace(cov)
+    square = cov @ cov
+    q = total * (np.trace(square) + trace**2) - 2 * trace * square.sum()
+    return float(np.sqrt(2 * k**2 / ((k - 1) ** 2 * total**3) * q / n))
+
+
+def contradicting_items(cov: FloatArray) -> tuple[int, ...]:
+    """Positions of items that correlate negatively with the rest of their scale.
+
+    `cov` is of items already turned in the direction of the scale; a negative
+    item–rest correlation then contradicts the key.
+    """
+    r = item_rest_correlations(cov)
+    return tuple(int(j) for j in np.flatnonzero(r < 0))
