@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from collabsurvey.errors import OptionError, UnknownNameError
 
@@ -41,8 +41,8 @@ class Licence(Record):
 
     items: str
     key: str
-    redistribute_text: bool
-    commercial: bool
+    redistribute_text: StrictBool
+    commercial: StrictBool
     confidence: Literal["high", "medium", "low"]
 
 
@@ -68,7 +68,7 @@ class Slot(Record):
     """A word filled in before fielding, such as the partner's name."""
 
     type: str
-    required: bool = True
+    required: StrictBool = True
     description: str = ""
 
 
@@ -86,6 +86,23 @@ class ResponseSet(Record):
     labels: dict[str, dict[float, str]] = Field(default_factory=dict)
     missing: dict[float, str] = Field(default_factory=dict)
     missing_labels: dict[str, dict[float, str]] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _labels_in_order(cls, data: Any) -> Any:
+        """Let labels be a plain list, one for each value in order."""
+        if not isinstance(data, dict) or not isinstance(labels := data.get("labels"), dict):
+            return data
+        values = data.get("values")
+        if not isinstance(values, list | tuple):
+            return data
+        paired = {
+            language: dict(zip(values, texts, strict=True))
+            if isinstance(texts, list | tuple) and len(texts) == len(values)
+            else texts
+            for language, texts in labels.items()
+        }
+        return {**data, "labels": paired}
 
     @property
     def low(self) -> float:
@@ -117,7 +134,7 @@ class Item(Record):
     polarity: Literal["positive", "negative"] = "positive"
     forms: tuple[str, ...] = ()
     since: str = "1.0.0"
-    unscored: bool = False
+    unscored: StrictBool = False
     source_item: str | int | None = None  # number in the published form
 
 
@@ -180,7 +197,7 @@ class EvidenceStudy(Record):
     doi: str | None = None
     prereg: str | None = None
     data: str | None = None
-    independent_of_authors: bool = False
+    independent_of_authors: StrictBool = False
 
 
 class EvidenceSample(Record):
@@ -240,7 +257,11 @@ class Use(Record):
 
 
 class Instrument(Record):
-    """A questionnaire: what was asked, how it is keyed and scored, what is known of it."""
+    """A questionnaire: what was asked, how it is keyed and scored, what is known of it.
+
+    `status` is computed from the evidence records, except `retired`, which is a decision;
+    `retired_items` are ids of withdrawn items, which may never be used again.
+    """
 
     schema_version: str = "1.0"
     id: str
@@ -250,12 +271,15 @@ class Instrument(Record):
     status: Status = "draft"
     authors: tuple[Author, ...] = ()
     citation: str = ""
+    superseded_by: str | None = None  # id of the instrument to use instead
     licence: Licence
+    instructions: Text = Field(default_factory=dict)  # read before the first item
     constructs: tuple[Construct, ...] = ()
     respondents: tuple[str, ...] = ()
     slots: dict[str, Slot] = Field(default_factory=dict)
     response_sets: dict[str, ResponseSet] = Field(default_factory=dict)
     items: tuple[Item, ...] = Field(min_length=1)
+    retired_items: tuple[str, ...] = ()
     scoring: tuple[Scale, ...] = ()
     translations: tuple[Translation, ...] = ()
     evidence: tuple[Evidence, ...] = ()
@@ -406,9 +430,7 @@ def combine_instruments(instruments: Sequence[Instrument]) -> Instrument:
             "title": "; ".join(one.title for one in instruments),
             "version": "+".join(one.version for one in instruments),
             "constructs": tuple(c for one in instruments for c in one.constructs),
-            "respondents": tuple(
-                dict.fromkeys(r for one in instruments for r in one.respondents)
-            ),
+            "respondents": tuple(dict.fromkeys(r for one in instruments for r in one.respondents)),
             "slots": {k: v for one in instruments for k, v in one.slots.items()},
             "response_sets": {
                 f"{one.id}/{name}": rs

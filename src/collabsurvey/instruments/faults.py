@@ -1,0 +1,160 @@
+"""What pydantic says of a wrong field, in plain words and with its line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from collabsurvey.errors import listed
+from collabsurvey.instruments.model import Instrument
+from collabsurvey.instruments.yaml_tree import Document, Fault, Path
+
+# What one record of a section is called.
+SECTIONS = {
+    "authors": "author",
+    "constructs": "construct",
+    "slots": "slot",
+    "response_sets": "response set",
+    "items": "item",
+    "scoring": "scale",
+    "translations": "translation",
+    "evidence": "evidence record",
+    "norms": "norm",
+}
+
+WANTED = {
+    "string_type": "text (put it in quotes)",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a number",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "a set of 'key: value' lines",
+    "model_type": "a set of 'key: value' lines",
+    "model_attributes_type": "a set of 'key: value' lines",
+    "literal_error": "{expected}",
+    "too_short": "a list of at least {min_length}",
+    "too_long": "a list of at most {max_length}",
+    "missing": "given",
+    "greater_than_equal": "at least {ge:g}",
+    "less_than_equal": "at most {le:g}",
+}
+
+SHOWN = 60  # characters of a wrong value that are repeated in the sentence
+
+
+def faults_of(error: ValidationError, document: Document) -> list[Fault]:
+    """Translate every problem pydantic found; alternatives for one value become one sentence."""
+    wanted: dict[Path, list[str]] = {}
+    found: list[Fault] = []
+    for problem in error.errors(include_url=False):
+        location, kind, context = problem["loc"], problem["type"], problem.get("ctx", {})
+        if kind == "extra_forbidden":
+            found.append(_unknown_key(location, document))
+        elif kind == "missing" and location[:-1] == document.nearest(location[:-1]):
+            where = owner(location[:-1], document.data)
+            sentence = f"{where} lacks the key {str(location[-1])!r}."
+            found.append(Fault(document.line(location[:-1]), sentence))
+        else:
+            asked = WANTED.get(kind, problem["msg"].lower()).format_map(context)
+            if "[key]" in location:
+                asked = f"used with other keys ({asked})"
+            wanted.setdefault(document.nearest(location), []).append(asked)
+    for path, choices in wanted.items():
+        asked = " or ".join(dict.fromkeys(choices))
+        value = shown(value_at(document.data, path))
+        name = f"{owner(path, document.data)}: {key_of(path)}".removeprefix("the file: ")
+        found.append(Fault(document.line(path), f"{name} should be {asked}, not {value}."))
+    return found
+
+
+def owner(path: Path, data: Any) -> str:
+    """Name what a path belongs to, as a reader would say it: "item 'tru.expect.01'"."""
+    if len(path) < 2 or path[0] not in SECTIONS:
+        return "the file"
+    kind, place = SECTIONS[path[0]], path[1]
+    if isinstance(place, str):
+        return f"{kind} {place!r}"
+    record = value_at(data, path[:2])
+    name = record.get("id") or record.get("lang") if isinstance(record, dict) else None
+    return f"{kind} {name!r}" if isinstance(name, str) else f"{kind} number {place + 1}"
+
+
+def key_of(path: Path) -> str:
+    """Write the part of a path inside its record: 'licence.items', 'text.en-GB'."""
+    inside = path[2:] if len(path) >= 2 and path[0] in SECTIONS else path
+    if not inside:
+        return "this" if path else "the file"
+    return repr(".".join(str(part + 1 if isinstance(part, int) else part) for part in inside))
+
+
+def value_at(data: Any, path: Path) -> Any:
+    """Look up the value at a path, or None."""
+    for part in path:
+        if isinstance(data, dict):
+            data = data.get(part)
+        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+            data = data[part]
+        else:
+            return None
+    return data
+
+
+def shown(value: Any) -> str:
+    """Write a wrong value as it is repeated to the reader."""
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return "a set of 'key: value' lines"
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+
+
+def did_you_mean(name: object, known: Iterable[object]) -> str:
+    """Write a closing sentence that names the nearest, or all, of what exists."""
+    names = [str(one) for one in known]
+    close = get_close_matches(str(name), names, n=1)
+    return f"Did you mean {close[0]!r}?" if close else f"Known: {listed(names)}."
+
+
+def _unknown_key(location: Path, document: Document) -> Fault:
+    known = known_keys(location[:-1])
+    where = owner(location[:-1], document.data)
+    sentence = f"{where} has an unknown key {str(location[-1])!r}. "
+    return Fault(document.line(location), sentence + did_you_mean(location[-1], known))
+
+
+def known_keys(path: Path) -> list[str]:
+    """Keys a record at this path may have."""
+    model: type[BaseModel] = Instrument
+    names_follow = False  # the next part is a name chosen by the author, as in response_sets
+    for part in path:
+        if isinstance(part, int) or names_follow:
+            names_follow = False
+            continue
+        for name, info in model.model_fields.items():
+            if part == (info.alias or name):
+                names_follow = get_origin(info.annotation) is dict
+                model = _record_in(info.annotation) or model
+                break
+    return [info.alias or name for name, info in model.model_fields.items()]
+
+
+def _record_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for inner in get_args(annotation):
+        if record := _record_in(inner):
+            return record
+    return None
