@@ -77,6 +77,10 @@ class StudyError(FaultsError):
     """A study file, or the data it names, with everything that is wrong."""
 
 
+class TruthError(FaultsError):
+    """Assumptions of a synthetic cohort that cannot hold."""
+
+
 class AnswersError(FaultsError):
     """Answers that contradict the instrument, the roles or the row key."""
 

@@ -94,7 +94,9 @@ class Table:
         frame = pd.DataFrame(self.cells(), columns=list(self.columns), dtype="str")
         table = GT(frame).tab_header(title=self.title)
         table = table.cols_label(dict(zip(self.columns, self.headings(), strict=True)))
-        right = [name for name, number in zip(self.columns, self.is_numeric(), strict=True) if number]
+        right = [
+            name for name, number in zip(self.columns, self.is_numeric(), strict=True) if number
+        ]
         if right:
             table = table.cols_align(align="right", columns=right)
         for note in self.notes:

@@ -1,0 +1,103 @@
+"""What one run of a study found: everything a report is written from.
+
+The record holds finished results and plain tables, unsuppressed; `disclosure` decides
+what may leave the machine, and the writers only see what it lets through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from collabsurvey.moments import AnswerTables
+    from collabsurvey.multilevel import AggregateResult, IccResult
+    from collabsurvey.regression import LinearResult, MixedResult
+    from collabsurvey.reliability import ItemAnalysisResult, OverviewResult
+    from collabsurvey.responses import Ledger, Responses
+    from collabsurvey.scoring import ScoreResult
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file that was read: its name, its SHA-256 and its rows."""
+
+    name: str
+    sha256: str
+    n_rows: int
+    holds: str  # "responses", "scores", "outcomes attendance", …
+
+
+@dataclass(frozen=True, eq=False)
+class Calibrated:
+    """A coefficient of a school mean, as estimated and with the means' unreliability allowed for."""
+
+    term: str
+    estimate: float
+    adjusted: float  # refitted with means shrunken by their reliability (regression calibration)
+    reliability: float  # average reliability of the school means used, 0 to 1
+
+
+@dataclass(frozen=True, eq=False)
+class ModelRecord:
+    """One model of the study file, fitted, or the reason why not."""
+
+    name: str
+    formula: str
+    unit: str  # "respondent" or "school"
+    role: Literal["confirmatory", "exploratory"]
+    result: LinearResult | MixedResult
+    rows_used: int
+    rows_joined: int  # rows of the joined table before missing values were dropped
+    hypothesis: str = ""
+    family: str = ""
+    calibrated: tuple[Calibrated, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class JoinCount:
+    """How a table of outcomes met the survey: what matched and what did not."""
+
+    outcome: str
+    n_survey_units: int  # units (schools or respondents) with scores
+    n_outcome_units: int  # units in the outcomes file
+    n_matched: int
+    n_rows: int  # rows of the joined table
+
+
+@dataclass(frozen=True, eq=False)
+class RunRecord:
+    """One run of one study."""
+
+    study_id: str
+    title: str
+    seed: int
+    min_group: int
+    synthetic: bool
+    conf_level: float
+    ledger: Ledger
+    sources: tuple[SourceFile, ...]
+    options: Mapping[str, Any]  # the study file as it was read
+    responses: Responses | None  # None where the study starts at scores
+    scores: pd.DataFrame  # role columns by role name (respondent, school, wave, …), then scales
+    score_result: ScoreResult | None
+    scale_titles: Mapping[str, str]  # column of a scale in the joined tables → its title
+    # Who answered, by school (and wave): group columns, n, n_eligible (NaN: unknown), rate
+    response_by_school: pd.DataFrame | None = None
+    overview: OverviewResult | None = None
+    overview_by: OverviewResult | None = None  # by wave, role, … where the study asks
+    item_analyses: Mapping[str, ItemAnalysisResult] = field(default_factory=dict)
+    answers: AnswerTables | None = None
+    icc: IccResult | None = None
+    aggregates: Mapping[str, AggregateResult] = field(default_factory=dict)  # level → means
+    joins: tuple[JoinCount, ...] = ()
+    models: tuple[ModelRecord, ...] = ()
+    design: str = "observational"
+    prereg: str = ""
+    limits: tuple[str, ...] = ()  # what the study layer knows that a reader must be told
+    school_word: str = "school"  # how the report calls a cluster
+    notes: tuple[str, ...] = ()
