@@ -1,0 +1,224 @@
+"""From a formula and a table to what a linear model is fitted from, with every check on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from collabsurvey.errors import (
+    DataError,
+    FormulaError,
+    NotEnoughDataError,
+    NoVarianceError,
+    listed,
+)
+from collabsurvey.moments.design import (
+    Basis,
+    ModelRows,
+    RowBlock,
+    RowBlocks,
+    least_squares_basis,
+    model_rows,
+)
+from collabsurvey.numerics.typing import FloatArray, IntArray
+from collabsurvey.regression.expressions import Call
+from collabsurvey.regression.formula import Formula, Term
+from collabsurvey.regression.grammar import parse_formula
+from collabsurvey.regression.terms import (
+    DesignPlan,
+    Encoding,
+    constant_of,
+    design_plan,
+    evaluate,
+    expand,
+    learn,
+    variable_values,
+)
+from collabsurvey.responses.engine import group_codes
+
+
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """Which group each row belongs to."""
+
+    label: str
+    codes: IntArray  # (n,) 0 … G − 1
+    names: tuple[str, ...]  # (G,)
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A model's rows, columns and least squares basis."""
+
+    formula: Formula
+    encoding: Encoding
+    plan: DesignPlan  # fixed part
+    random_plan: DesignPlan | None
+    rows: ModelRows
+    blocks: RowBlocks
+    basis: Basis
+    notes: tuple[str, ...]
+
+    @property
+    def n_obs(self) -> int:
+        """Rows used."""
+        return self.rows.n_rows
+
+
+def prepare(
+    method: str,
+    formula: Formula,
+    data: Any,
+    *,
+    extra: Sequence[str] = (),
+    weights: str | None = None,
+    correlated: bool = True,
+) -> Prepared:
+    """Read the rows, build the columns, and refuse what cannot be fitted.
+
+    `extra` names columns beyond the formula's, such as the cluster. `method` names the
+    analysis in messages.
+    """
+    if isinstance(formula.response, Call) and formula.response.function == "cbind":
+        raise FormulaError(
+            formula.text, f"cbind() is for counts of successes; {method} needs one number a row"
+        )
+    names = [*formula.columns, *extra, *([weights] if weights else [])]
+    rows = model_rows(data, list(dict.fromkeys(names)), weights=weights)
+    if rows.n_rows == 0:
+        worst = max(rows.n_missing, key=rows.n_missing.__getitem__)
+        raise DataError(
+            f"{method} finds no row with an answer in every column it uses; {worst!r} is missing "
+            f"in {rows.n_missing[worst]} of {len(rows.kept)} rows. Check the columns it names."
+        )
+    encoding = learn(formula, rows.columns)
+    if formula.response in encoding.levels:
+        raise DataError(
+            f"The outcome {formula.response.label!r} is text. {method} needs a number; recode it."
+        )
+    plan = design_plan(formula.terms, intercept=formula.intercept, encoding=encoding)
+    _check_variation(method, formula.terms, encoding, rows)
+    random = formula.random[0] if formula.random else None
+    random_plan = (
+        design_plan(random.terms, intercept=random.intercept, encoding=encoding) if random else None
+    )
+    p = len(plan.columns)
+    if rows.n_rows <= p:
+        raise NotEnoughDataError(
+            method, what="complete rows", found=rows.n_rows, needed=p + 1, where="the table"
+        )
+    make = block_maker(encoding, plan, random_plan, rows, weights=weights)
+    blocks = RowBlocks(make, rows.n_rows)
+    basis = least_squares_basis(
+        blocks,
+        constant_of(plan, encoding),
+        centre_z=bool(random and random.intercept and correlated),
+    )
+    if basis.y_scale == 0:
+        raise NoVarianceError(f"the outcome {formula.response.label!r}", method=method)
+    if basis.aliased:
+        raise DataError(aliased_message(method, plan, basis, blocks))
+    return Prepared(
+        formula, encoding, plan, random_plan, rows, blocks, basis, dropped_notes(rows, weights)
+    )
+
+
+def block_maker(
+    encoding: Encoding,
+    plan: DesignPlan,
+    random_plan: DesignPlan | None,
+    rows: ModelRows,
+    *,
+    weights: str | None,
+) -> Callable[[slice], RowBlock]:
+    """Return the function that expands a slice of rows."""
+    formula = encoding.formula
+    terms: list[Term] = list(formula.terms)
+    if random_plan is not None:
+        terms += formula.random[0].terms
+    values = variable_values(terms, rows.columns, encoding, rows.n_rows)
+    y = np.broadcast_to(evaluate(formula.response, rows.columns, encoding), rows.n_rows)
+    offset = offsets(formula, rows.columns, encoding)
+    y = y - offset if offset is not None else y
+    weight = rows.columns[weights].values if weights else None
+
+    def make(part: slice) -> RowBlock:
+        z = np.empty((part.stop - part.start, 0))
+        if random_plan is not None:
+            z = expand(random_plan, values, part)
+        return RowBlock(
+            expand(plan, values, part), z, y[part], None if weight is None else weight[part]
+        )
+
+    return make
+
+
+def offsets(formula: Formula, columns: Mapping[str, Any], encoding: Encoding) -> FloatArray | None:
+    """Sum of the offsets (n,), or None."""
+    if not formula.offsets:
+        return None
+    total: FloatArray = np.zeros(1)
+    for offset in formula.offsets:
+        total = total + evaluate(offset, columns, encoding)
+    return total
+
+
+def groups_of(label: str, names: Sequence[str], rows: ModelRows) -> Groups:
+    """Codes and names of the groups that the combinations of some columns make."""
+    codes: IntArray = np.zeros(rows.n_rows, dtype=np.int64)
+    labels: tuple[str, ...] = ("",)
+    for name in names:
+        here, here_labels = group_codes(rows.columns[name])
+        codes = codes * len(here_labels) + here
+        labels = tuple(f"{a}:{b}" if a else b for a in labels for b in here_labels)
+    present, inverse = np.unique(codes, return_inverse=True)
+    return Groups(label, inverse.astype(np.int64), tuple(labels[i] for i in present.tolist()))
+
+
+def read_formula(formula: str | Formula) -> Formula:
+    """Accept a formula as text or as already read."""
+    return formula if isinstance(formula, Formula) else parse_formula(formula)
+
+
+def dropped_notes(rows: ModelRows, weights: str | None) -> tuple[str, ...]:
+    """Say how many rows were left out, and for which columns."""
+    if not rows.n_dropped:
+        return ()
+    reasons = [f"{name} {count}" for name, count in rows.n_missing.items() if count]
+    if weights is not None:
+        reasons.append(f"or a weight of 0 in {weights}")
+    total = len(rows.kept)
+    return (
+        f"{rows.n_dropped} of {total} rows were left out because a value is missing "
+        f"({', '.join(reasons)}).",
+    )
+
+
+def aliased_message(method: str, plan: DesignPlan, basis: Basis, blocks: RowBlocks) -> str:
+    """Name the terms that others determine, and what to do."""
+    names = plan.names
+    _, block = next(iter(blocks))
+    sentences = []
+    for j in basis.aliased:
+        constant = bool(np.ptp(block.x[:, j]) == 0) and len(block.x) == blocks.n_rows
+        if constant and names[0] == "(Intercept)":
+            sentences.append(f"{names[j]!r} has the same value in every row")
+        else:
+            sentences.append(f"{names[j]!r} follows exactly from the terms before it")
+    return (
+        f"{method} cannot tell all terms apart: {'; '.join(sentences[:6])}. Drop "
+        f"{'it' if len(basis.aliased) == 1 else 'them'} from the formula, or drop what "
+        f"determines {'it' if len(basis.aliased) == 1 else 'them'} "
+        f"(terms: {listed(names)})."
+    )
+
+
+def _check_variation(
+    method: str, terms: Sequence[Term], encoding: Encoding, rows: ModelRows
+) -> None:
+    for variable, levels in encoding.levels.items():
+        if any(variable in term for term in terms) and len(levels) < 2:
+            raise NoVarianceError(f"{variable.label!r} (only {levels[0]!r})", method=method)

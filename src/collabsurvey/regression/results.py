@@ -1,0 +1,201 @@
+"""What every regression returns: estimates, fit, covariance, predictions, one look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from collabsurvey.display import Chart, Table
+from collabsurvey.errors import OptionError, UnknownNameError
+from collabsurvey.moments.design import complete_columns, series_like
+from collabsurvey.numerics.student import critical_value, two_sided_p
+from collabsurvey.numerics.typing import FloatArray
+from collabsurvey.regression.terms import (
+    INTERCEPT,
+    Columns,
+    DesignPlan,
+    Encoding,
+    evaluate,
+    expand,
+    variable_values,
+)
+from collabsurvey.results import Result, table_from_frame
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True, eq=False)
+class RegressionResult(Result):
+    """Coefficients of a model that is linear in its terms, with what they rest on.
+
+    Attributes
+    ----------
+    formula, outcome : str
+        As written.
+    terms : tuple of str, (p,)
+        Coefficient names as R writes them: "(Intercept)", "sexM", "C(year)2016", "a:b".
+    coefficients : (p,) array
+    covariance : (p, p) array
+        Of the coefficients; `.vcov` is the same with names.
+    df : (p,) array
+        Degrees of freedom of the t tests; infinite where the normal is used.
+    fit : mapping
+        `loglik, aic, bic, n_obs, n_groups, sigma, converged, n_dropped` and more.
+    notes : tuple of str
+        What a reader needs to know.
+    """
+
+    formula: str
+    outcome: str
+    terms: tuple[str, ...]
+    coefficients: FloatArray
+    covariance: FloatArray
+    df: FloatArray
+    conf_level: float
+    fit: Mapping[str, Any]
+    notes: tuple[str, ...]
+    encoding: Encoding = field(repr=False)
+    plan: DesignPlan = field(repr=False)
+
+    def __post_init__(self) -> None:
+        for array in (self.coefficients, self.covariance, self.df):
+            array.setflags(write=False)
+
+    @property
+    def std_errors(self) -> FloatArray:
+        """(p,) standard errors."""
+        return np.asarray(np.sqrt(np.diag(self.covariance)))
+
+    @property
+    def estimates(self) -> pd.DataFrame:
+        """One row per term: estimate, std_error, statistic, df, p_value, ci_low, ci_high."""
+        error = self.std_errors
+        statistic = self.coefficients / error
+        half = critical_value(self.conf_level, self.df) * error
+        return pd.DataFrame(
+            {
+                "term": list(self.terms),
+                "estimate": self.coefficients,
+                "std_error": error,
+                "statistic": statistic,
+                "df": self.df,
+                "p_value": two_sided_p(statistic, self.df),
+                "ci_low": self.coefficients - half,
+                "ci_high": self.coefficients + half,
+            }
+        )
+
+    @property
+    def vcov(self) -> pd.DataFrame:
+        """Covariance matrix of the coefficients, with the terms' names."""
+        return pd.DataFrame(self.covariance, index=list(self.terms), columns=list(self.terms))
+
+    @property
+    def variance_components(self) -> pd.DataFrame | None:
+        """Variances of the random part; None where a model has none."""
+        return None
+
+    @property
+    def random_effects(self) -> pd.DataFrame | None:
+        """Conditional modes of the groups; None where a model has none."""
+        return None
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the estimates."""
+        return self.estimates
+
+    def predict(self, data: Any) -> Any:
+        """Predicted outcome for every row of a table, as a series of its engine.
+
+        Factors are coded, and `center()`, `within()` and `between()` computed, with what the
+        fit learned. A row that lacks a predictor has a missing prediction.
+
+        Raises
+        ------
+        DataError
+            A level, or a group of `within()` or `between()`, that the fit has not seen.
+        """
+        columns, complete = complete_columns(data, self.encoding.formula.predictor_columns)
+        values = np.full(len(complete), np.nan)
+        values[complete] = self._fixed_part(columns, int(complete.sum()))
+        return series_like(data, self.outcome, values)
+
+    def _fixed_part(self, columns: Columns, n_rows: int) -> FloatArray:
+        """X @ coefficients + offsets, for complete rows."""
+        formula = self.encoding.formula
+        values = variable_values(formula.terms, columns, self.encoding, n_rows)
+        fixed = expand(self.plan, values, slice(0, n_rows)) @ self.coefficients
+        for offset in formula.offsets:
+            fixed = fixed + evaluate(offset, columns, self.encoding)
+        return np.asarray(fixed)
+
+    def table(self) -> Table:
+        """Return the coefficients as a reader is shown them."""
+        shown = self.estimates
+        if np.isinf(self.df).all():
+            shown = shown.drop(columns="df")
+        return table_from_frame(
+            shown,
+            self.title,
+            notes=(*self._fit_sentences(), *self.notes),
+            labels={"p_value": "p", "ci_low": f"{self.conf_level:.0%} CI low", "ci_high": "high"},
+        )
+
+    @property
+    def title(self) -> str:
+        """What the model is, in one line."""
+        return f"Regression of {self.outcome}"
+
+    def _fit_sentences(self) -> tuple[str, ...]:
+        return (f"{self.formula}; {self.fit['n_obs']} rows.",)
+
+    def chart(self) -> Chart:
+        """Return a forest of the coefficients with their intervals, without the intercept."""
+        everything = self.estimates
+        shown = everything[everything["term"] != INTERCEPT]
+        shown = everything if shown.empty else shown
+        words = "; ".join(
+            f"{row.term} {row.estimate:.3g} [{row.ci_low:.3g}, {row.ci_high:.3g}]"
+            for row in shown.itertuples()
+        )
+        place = np.arange(len(shown))[::-1]
+
+        def draw(ax: Axes) -> None:
+            ax.axvline(0, color="0.6", linewidth=0.8, linestyle="--")
+            ax.hlines(place, shown["ci_low"], shown["ci_high"], color="C0")
+            ax.plot(shown["estimate"], place, "o", color="C0")
+            ax.set_yticks(place, shown["term"].tolist())
+            ax.set_ylim(-0.6, len(shown) - 0.4)
+            ax.set_xlabel(f"change in {self.outcome} ({self.conf_level:.0%} interval)")
+
+        return Chart(
+            title=self.title,
+            description=f"Coefficients with {self.conf_level:.0%} intervals: {words}.",
+            draw=draw,
+            size=(7.0, 1.2 + 0.35 * len(shown)),
+        )
+
+    def _contrasts(self, terms: Sequence[str] | str | None) -> FloatArray:
+        """Rows (q, p) that pick coefficients, by coefficient name or by term."""
+        if terms is None:
+            picked = [j for j, name in enumerate(self.terms) if name != INTERCEPT]
+        else:
+            picked = []
+            for name in [terms] if isinstance(terms, str) else terms:
+                own = [
+                    j
+                    for j in range(len(self.terms))
+                    if name in {self.terms[j], self.plan.term_labels[j]}
+                ]
+                if not own:
+                    known = {*self.terms, *self.plan.term_labels}
+                    raise UnknownNameError("term", name, available=known, where="The model")
+                picked += own
+        if not picked:
+            raise OptionError("terms", terms, allowed=self.terms)
+        return np.asarray(np.eye(len(self.terms))[sorted(set(picked))])
