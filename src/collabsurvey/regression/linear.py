@@ -18,6 +18,7 @@ from scipy.special import chdtrc, fdtrc
 from collabsurvey.errors import (
     DataError,
     FewClustersWarning,
+    FormulaError,
     NotEnoughDataError,
     OptionError,
 )
@@ -157,8 +158,8 @@ def ols(
     """
     read = read_formula(formula)
     if read.random:
-        raise OptionError(
-            "formula", read.text, allowed=["a formula without random terms for ols()"]
+        raise FormulaError(
+            read.text, "ols() has no random terms; use cs.regression.mixed() for them"
         )
     chosen, df_chosen = chosen_options(cluster, cov, df_method)
     model = prepare("ols", read, data, extra=[cluster] if cluster else [], weights=weights)
@@ -228,15 +229,11 @@ def chosen_options(cluster: str | None, cov: str, df_method: str) -> tuple[str, 
     df_allowed = ("satterthwaite", "naive", "z") if cluster else ("residual", "z")
     chosen = ("CR2" if cluster else "classical") if cov == "auto" else cov
     df_chosen = df_allowed[0] if df_method == "auto" else df_method
+    place = f"with cluster={cluster!r}, " if cluster else "without cluster=, "
     if chosen not in allowed:
-        if chosen in {*CLUSTER_COVARIANCES, *ROW_COVARIANCES}:
-            why = (
-                "needs cluster=" if not cluster else "would treat rows of a cluster as independent;"
-            )
-            raise OptionError("cov", f"{chosen} {why}", allowed=allowed)
-        raise OptionError("cov", cov, allowed=allowed)
+        raise OptionError(f"{place}cov", cov, allowed=allowed)
     if df_chosen not in df_allowed:
-        raise OptionError("df_method", df_method, allowed=df_allowed)
+        raise OptionError(f"{place}df_method", df_method, allowed=df_allowed)
     return chosen, df_chosen
 
 
