@@ -1,5 +1,6 @@
 """What was asked: instruments, their files, and the evidence for them."""
 
+from collabsurvey.instruments.describe import describe, describe_text
 from collabsurvey.instruments.evidence import ClaimStatus, claim_statuses, computed_status
 from collabsurvey.instruments.loader import load_instrument, read_instrument
 from collabsurvey.instruments.model import (
@@ -11,6 +12,8 @@ from collabsurvey.instruments.model import (
     instrument_from_scales,
     items_required,
 )
+from collabsurvey.instruments.registry import list_instruments
+from collabsurvey.instruments.schema import schema
 
 __all__ = [
     "ClaimStatus",
@@ -21,8 +24,12 @@ __all__ = [
     "claim_statuses",
     "combine_instruments",
     "computed_status",
+    "describe",
+    "describe_text",
     "instrument_from_scales",
     "items_required",
+    "list_instruments",
     "load_instrument",
     "read_instrument",
+    "schema",
 ]

@@ -38,7 +38,7 @@ def check_ids(parts: Parts) -> Iterator[Fault]:
             line = parts.document.line((*path, "id"))
             if name in first_line:
                 where = f"first on line {first_line[name]}"
-                yield Fault(line, f"{kind} {name!r} is used twice ({where}). Ids must differ.")
+                yield Fault(line, f"{kind} {name!r} is used twice ({where}).")
             elif not ID.fullmatch(name):
                 yield Fault(
                     line,

@@ -47,17 +47,25 @@ WANTED = {
     "less_than_equal": "at most {le:g}",
 }
 
+# Field names of the model that are written otherwise in a file.
+PROGRAM_NAMES = {"construct_id": "construct", "from_": "from"}
+
 SHOWN = 60  # characters of a wrong value that are repeated in the sentence
 
 
-def faults_of(error: ValidationError, document: Document) -> list[Fault]:
-    """Translate every problem pydantic found; alternatives for one value become one sentence."""
+def faults_of(
+    error: ValidationError, document: Document, model: type[BaseModel] = Instrument
+) -> list[Fault]:
+    """Translate every problem pydantic found; alternatives for one value become one sentence.
+
+    `model` is what the whole document should be, for naming the keys it may have.
+    """
     wanted: dict[Path, list[str]] = {}
     found: list[Fault] = []
     for problem in error.errors(include_url=False):
         location, kind, context = problem["loc"], problem["type"], problem.get("ctx", {})
         if kind == "extra_forbidden":
-            found.append(_unknown_key(location, document))
+            found.append(_unknown_key(location, document, model))
         elif kind == "missing" and location[:-1] == document.nearest(location[:-1]):
             where = owner(location[:-1], document.data)
             sentence = f"{where} lacks the key {str(location[-1])!r}."
@@ -128,16 +136,24 @@ def did_you_mean(name: object, known: Iterable[object]) -> str:
     return f"Did you mean {close[0]!r}?" if close else f"Known: {listed(names)}."
 
 
-def _unknown_key(location: Path, document: Document) -> Fault:
-    known = known_keys(location[:-1])
+def program_names(document: Document) -> list[Fault]:
+    """Refuse names that only the program uses for a key, such as `construct_id`."""
+    return [
+        _unknown_key(path, document, Instrument)
+        for path in document.key_lines
+        if path[-1] in PROGRAM_NAMES and PROGRAM_NAMES[path[-1]] in known_keys(path[:-1])
+    ]
+
+
+def _unknown_key(location: Path, document: Document, model: type[BaseModel]) -> Fault:
+    known = known_keys(location[:-1], model)
     where = owner(location[:-1], document.data)
     sentence = f"{where} has an unknown key {str(location[-1])!r}. "
     return Fault(document.line(location), sentence + did_you_mean(location[-1], known))
 
 
-def known_keys(path: Path) -> list[str]:
+def known_keys(path: Path, model: type[BaseModel] = Instrument) -> list[str]:
     """Keys a record at this path may have."""
-    model: type[BaseModel] = Instrument
     names_follow = False  # the next part is a name chosen by the author, as in response_sets
     for part in path:
         if isinstance(part, int) or names_follow:

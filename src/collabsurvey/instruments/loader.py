@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from collabsurvey.errors import InstrumentError
 from collabsurvey.instruments.checks import find_faults
-from collabsurvey.instruments.faults import faults_of, shown
+from collabsurvey.instruments.faults import faults_of, program_names, shown
 from collabsurvey.instruments.folder import shipped_path
 from collabsurvey.instruments.model import Instrument
 from collabsurvey.instruments.yaml_tree import Document, Fault, parse
@@ -121,5 +121,5 @@ def _checked(document: Document) -> Instrument | None:
         instrument = Instrument.model_validate(document.data)
     except ValidationError as error:
         document.faults += faults_of(error, document)
-    document.faults += find_faults(document)
+    document.faults += program_names(document) + find_faults(document)
     return instrument

@@ -12,64 +12,57 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
+from pydantic import Field, StrictBool, model_validator
 
 from collabsurvey.errors import OptionError, UnknownNameError
+from collabsurvey.instruments.records import (
+    Author,
+    Claim,
+    Construct,
+    Evidence,
+    EvidenceSample,
+    EvidenceStudy,
+    Licence,
+    Norm,
+    Record,
+    Slot,
+    Status,
+    Text,
+    Translation,
+    Use,
+)
 
-Text = dict[str, str]  # language, such as "en-GB" → the text in it
-Status = Literal[
-    "draft",
-    "content_reviewed",
-    "piloted",
-    "structure_supported",
-    "validated_for",
-    "retired",
+__all__ = [
+    "DEFAULT_MIN_VALID",
+    "Aggregate",
+    "Author",
+    "Claim",
+    "Construct",
+    "Evidence",
+    "EvidenceSample",
+    "EvidenceStudy",
+    "Instrument",
+    "Item",
+    "Licence",
+    "Norm",
+    "Record",
+    "Rescale",
+    "ResponseSet",
+    "Rule",
+    "Scale",
+    "Slot",
+    "Status",
+    "Text",
+    "Translation",
+    "Use",
+    "combine_instruments",
+    "instrument_from_scales",
+    "items_required",
 ]
+
 Rule = Literal["mean", "sum", "composition", "distance", "agreement"]
 
-DEFAULT_MIN_VALID = "2/3"  # INSTRUMENTS.md: mean of the answered items if two thirds are answered
-
-
-class Record(BaseModel):
-    """A frozen record that refuses keys it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-
-class Licence(Record):
-    """Who may use the items and the key, and how sure we are."""
-
-    items: str
-    key: str
-    redistribute_text: StrictBool
-    commercial: StrictBool
-    confidence: Literal["high", "medium", "low"]
-
-
-class Author(Record):
-    """A person or group who wrote the instrument."""
-
-    name: str
-    orcid: str | None = None
-
-
-class Construct(Record):
-    """What a set of items is meant to measure."""
-
-    id: str
-    definition: str
-    sources: tuple[str, ...] = ()
-    level: tuple[str, ...]
-    direction: Literal["higher_is_more", "higher_is_worse", "none"]
-    measurement_model: Literal["reflective", "formative", "ipsative", "nominal"]
-
-
-class Slot(Record):
-    """A word filled in before fielding, such as the partner's name."""
-
-    type: str
-    required: StrictBool = True
-    description: str = ""
+DEFAULT_MIN_VALID = "2/3"  # score from the answered items if two thirds are answered
 
 
 class ResponseSet(Record):
@@ -94,7 +87,7 @@ class ResponseSet(Record):
         if not isinstance(data, dict) or not isinstance(labels := data.get("labels"), dict):
             return data
         values = data.get("values")
-        if not isinstance(values, list | tuple):
+        if not isinstance(values, list | tuple) or not all(map(_is_number, values)):
             return data
         paired = {
             language: dict(zip(values, texts, strict=True))
@@ -171,91 +164,6 @@ class Scale(Record):
         return items_required(chosen, len(self.items))
 
 
-class Translation(Record):
-    """State of the work on one language."""
-
-    lang: str
-    status: Literal["source", "machine", "forward", "back", "harmonised", "tested"]
-    by: str | None = None
-    date: str | None = None
-
-
-class Claim(Record):
-    """What a piece of evidence is about: evidence never speaks for a whole instrument."""
-
-    score: str
-    level: str
-    population: str
-    language: str
-    use: str
-
-
-class EvidenceStudy(Record):
-    """Where the evidence comes from."""
-
-    title: str
-    doi: str | None = None
-    prereg: str | None = None
-    data: str | None = None
-    independent_of_authors: StrictBool = False
-
-
-class EvidenceSample(Record):
-    """Who was asked. `kind: simulated` proves code and never moves a status."""
-
-    n: int = Field(ge=1)
-    n_groups: int | None = None
-    kind: Literal["real", "simulated"]
-    sampling: str | None = None
-    country: str | None = None
-    year: int | None = None
-    response_rate: float | None = Field(default=None, ge=0, le=1)
-
-
-class Evidence(Record):
-    """One record of evidence for or against one claim."""
-
-    id: str
-    claim: Claim
-    source_type: Literal[
-        "content",
-        "response_process",
-        "internal_structure",
-        "relations",
-        "consequences",
-        "reliability",
-    ]
-    study: EvidenceStudy
-    instrument_version: str
-    sample: EvidenceSample
-    statistic: str
-    value: float | None = None
-    ci: tuple[float, float] | None = None
-    method: str = ""
-    verdict: Literal["supports", "mixed", "against"]
-
-
-class Norm(Record):
-    """Scores of a known population."""
-
-    id: str
-    score: str
-    n: int = Field(ge=1)
-    groups: int | None = None
-    mean: float
-    sd: float
-    population: str
-    year: int | None = None
-    caution: str = ""
-
-
-class Use(Record):
-    """What the instrument is for, and what it must not be used for."""
-
-    intended: tuple[str, ...]
-    not_for: tuple[str, ...]
-
-
 class Instrument(Record):
     """A questionnaire: what was asked, how it is keyed and scored, what is known of it.
 
@@ -285,6 +193,17 @@ class Instrument(Record):
     evidence: tuple[Evidence, ...] = ()
     norms: tuple[Norm, ...] = ()
     use: Use = Use(intended=(), not_for=())
+
+    def summary(self) -> str:
+        """Return what the instrument is, its scales, items and answers, as text."""
+        from collabsurvey.instruments.describe import describe_text
+
+        return describe_text(self)
+
+    def _repr_html_(self) -> str:
+        from collabsurvey.instruments.describe import describe
+
+        return "\n".join(table.to_html() for table in describe(self))
 
     @property
     def item_ids(self) -> tuple[str, ...]:
@@ -328,6 +247,10 @@ class Instrument(Record):
     def keys_of(self, items: Iterable[str]) -> tuple[int, ...]:
         """1 or -1 for each item."""
         return tuple(self.item(item_id).keyed for item_id in items)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def items_required(min_valid: str | int, n_items: int) -> int:

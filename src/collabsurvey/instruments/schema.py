@@ -1,7 +1,9 @@
 """JSON schema of an instrument file, for editors that check and complete while typing.
 
 The schema knows fields and types only; the loader checks the rest. After a change of
-the model, write it anew with `python -m collabsurvey.instruments.schema`.
+the model, write it anew from the checkout:
+
+    python -c "from collabsurvey.instruments.schema import write_schema; write_schema()"
 """
 
 from __future__ import annotations
@@ -35,7 +37,3 @@ def schema_text() -> str:
 def write_schema(path: Path = CANDIDATES[-1] / "schema.json") -> None:
     """Write the schema beside the instruments of the checkout."""
     path.write_text(schema_text(), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    write_schema()
