@@ -98,8 +98,8 @@ def known_truth(instrument: Instrument, truth: Truth, drawn: Drawn) -> CohortTru
     ]
     if truth.careless_share:
         notes.append(f"A share of {truth.careless_share:.0%} answers without reading.")
-    if drawn.outcomes.n_capped:
-        notes.append(f"{drawn.outcomes.n_capped} outcome values were cut at the highest possible.")
+    if n := drawn.outcomes.n_at_highest:
+        notes.append(f"Outcomes at the highest possible value, where higher ones are cut: {n}.")
     return CohortTruth(
         assumptions=truth,
         scales=_implied(instrument, model, truth, drawn.n_waves),

@@ -12,7 +12,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from collabsurvey.errors import DataError, NotSupportedError, TruthError, UnknownNameError
+from collabsurvey.errors import DataError, TruthError, UnknownNameError
 from collabsurvey.instruments.model import Instrument, Item, ResponseSet, Scale
 from collabsurvey.numerics.typing import BoolArray, FloatArray, IntArray
 from collabsurvey.simulation.truth import (
@@ -234,11 +234,10 @@ def _correlations(truth: Truth, factors: tuple[str, ...]) -> FloatArray:
     if isinstance(given, Mapping):
         out = np.full((m, m), UNNAMED_PAIR_CORRELATION)
         for (first, second), r in given.items():
+            if first == second:
+                fault = f"factor_correlations names {first!r} twice; name two scales."
+                raise TruthError("The truth of the synthetic cohort", [fault])
             i, j = factors.index(first), factors.index(second)
-            if i == j:
-                raise NotSupportedError(
-                    f"A correlation of {first!r} with itself", instead="Name two scales."
-                )
             out[i, j] = out[j, i] = r
     else:
         out = np.full((m, m), float(given))

@@ -35,11 +35,11 @@ DECIMALS = 2  # outcomes and intake are published rounded
 
 @dataclass(frozen=True, eq=False)
 class Outcomes:
-    """Values drawn, each (waves, S) in its unit, and how many were cut at the highest value."""
+    """Values drawn, each (waves, S) in its unit; how many are at the highest, most of them cut."""
 
     intake: FloatArray
     values: Mapping[str, FloatArray]
-    n_capped: int
+    n_at_highest: int
 
 
 def draw_outcomes(
@@ -52,13 +52,13 @@ def draw_outcomes(
     weights = np.array([truth.effects.get(factor, 0.0) for factor in model.factors])
     expected = conditions @ weights + truth.intake_effect * (intake - INTAKE.mean) / INTAKE.sd
     drawn: dict[str, FloatArray] = {}
-    n_capped = 0
+    n_at_highest = 0
     for name, unit in OUTCOMES.items():
         unexplained = _partly_stable(shape, truth.outcome_icc, rng)
         values = unit.mean + unit.sd * (expected + truth.residual_sd * unexplained)
-        n_capped += int((values > unit.highest).sum())
         drawn[name] = np.round(values.clip(max=unit.highest), DECIMALS)
-    return Outcomes(intake, drawn, n_capped)
+        n_at_highest += int((drawn[name] == unit.highest).sum())
+    return Outcomes(intake, drawn, n_at_highest)
 
 
 def _partly_stable(
