@@ -143,6 +143,18 @@ CASES: dict[str, tuple[str, str, str, str]] = {
         "'licence.redistribute_text' should be true or false, not 'Yes'.",
         "redistribute_text",
     ),
+    "label that is no text": (
+        "5: Yes",
+        "5: true",
+        "response set 'agree5': 'labels.en-GB.5' should be text (put it in quotes), not true.",
+        "5: true",
+    ),
+    "second value of a list": (
+        "values: [1, 2, 3]",
+        "values: [1, x, 3]",
+        "response set 'cards': 'values.2' should be a number, not 'x'.",
+        "values: [1, x",
+    ),
     "number for text": (
         "version: 1.2.0",
         "version: 1.2",

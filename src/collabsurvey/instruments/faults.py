@@ -78,7 +78,9 @@ def faults_of(
     for path, choices in wanted.items():
         asked = " or ".join(dict.fromkeys(choices))
         value = shown(value_at(document.data, path))
-        name = f"{owner(path, document.data)}: {key_of(path)}".removeprefix("the file: ")
+        name = f"{owner(path, document.data)}: {key_of(path, document.data)}".removeprefix(
+            "the file: "
+        )
         found.append(Fault(document.line(path), f"{name} should be {asked}, not {value}."))
     return found
 
@@ -95,12 +97,16 @@ def owner(path: Path, data: Any) -> str:
     return f"{kind} {name!r}" if isinstance(name, str) else f"{kind} number {place + 1}"
 
 
-def key_of(path: Path) -> str:
-    """Write the part of a path inside its record: 'licence.items', 'text.en-GB'."""
-    inside = path[2:] if len(path) >= 2 and path[0] in SECTIONS else path
-    if not inside:
+def key_of(path: Path, data: Any) -> str:
+    """Write the part of a path inside its record: 'licence.items', 'values.2' for the second."""
+    start = 2 if len(path) >= 2 and path[0] in SECTIONS else 0
+    if start == len(path):
         return "this" if path else "the file"
-    return repr(".".join(str(part + 1 if isinstance(part, int) else part) for part in inside))
+    in_list = [isinstance(value_at(data, path[:place]), list) for place in range(len(path))]
+    named = (
+        path[place] + 1 if in_list[place] else path[place] for place in range(start, len(path))
+    )
+    return repr(".".join(map(str, named)))
 
 
 def value_at(data: Any, path: Path) -> Any:
