@@ -180,6 +180,7 @@ class DesignProducts:
     plain: FloatArray  # (m + 1, m + 1) without weights, over all rows, of [Z*, Q, e, 1]
     transform: FloatArray  # (p, p) coefficients of X = transform @ coefficients of Q
     start: FloatArray  # (p,) least squares coefficients of X
+    on_basis: FloatArray  # (p,) the same of Q, for the outcome less its mean
     z_transform: FloatArray  # (q, q): Z* = Z @ z_transform
     e_scale: float
     log_weights: float  # sum of the logs of the weights
@@ -287,6 +288,7 @@ def design_products(
             plain,
             basis.transform,
             basis.coefficients,
+            basis.on_basis,
             basis.z_shift / basis.z_scale,
             e_scale,
             log_weights,
@@ -309,6 +311,7 @@ def _orthonormalised(products: DesignProducts) -> DesignProducts:
         by_cluster=cut.T @ products.by_cluster @ cut,
         plain=change.T @ products.plain @ change,
         transform=products.transform @ again,
+        on_basis=np.linalg.solve(again, products.on_basis) + left_over * products.e_scale,
         start=products.start + products.transform @ (again @ left_over) * products.e_scale,
     )
 

@@ -163,7 +163,7 @@ def ols(
         )
     chosen, df_chosen = chosen_options(cluster, cov, df_method)
     model = prepare("ols", read, data, extra=[cluster] if cluster else [], weights=weights)
-    groups = groups_of(cluster, [cluster], model.rows) if cluster else None
+    groups = groups_of([cluster], model.rows.columns) if cluster else None
     if groups is not None and len(groups.names) < 2:
         raise NotEnoughDataError(
             f"ols with cov={chosen!r}", what=f"clusters in {cluster!r}", found=1, needed=2
@@ -242,15 +242,15 @@ def linear_fit(model: Prepared, products: DesignProducts) -> tuple[float, dict[s
     n, p = model.n_obs, len(products.start)
     rss = float(products.by_cluster[:, -1, -1].sum()) * products.e_scale**2
     total = model.basis.centred_ss
-    r2 = 1 - rss / total
-    df_residual = n - p
-    with_constant = 1 if model.basis.constant.any() else 0
-    loglik = -0.5 * (n * (np.log(2 * np.pi * rss / n) + 1) - products.log_weights)
     if rss <= total * np.finfo(np.float64).eps * 1e4:
         raise DataError(
             f"The terms give {model.formula.response.label!r} exactly, so there is no error to "
             "estimate. Drop the term that is a copy of the outcome."
         )
+    r2 = 1 - rss / total
+    df_residual = n - p
+    with_constant = 1 if model.basis.constant.any() else 0
+    loglik = -0.5 * (n * (np.log(2 * np.pi * rss / n) + 1) - products.log_weights)
     return rss / df_residual, {
         "loglik": float(loglik),
         "aic": float(2 * (p + 1) - 2 * loglik),

@@ -37,7 +37,7 @@ from collabsurvey.regression.terms import (
     learn,
     variable_values,
 )
-from collabsurvey.responses.engine import group_codes
+from collabsurvey.responses.engine import Column, group_codes
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,16 +166,16 @@ def offsets(formula: Formula, columns: Mapping[str, Any], encoding: Encoding) ->
     return total
 
 
-def groups_of(label: str, names: Sequence[str], rows: ModelRows) -> Groups:
+def groups_of(names: Sequence[str], columns: Mapping[str, Column]) -> Groups:
     """Codes and names of the groups that the combinations of some columns make."""
-    codes: IntArray = np.zeros(rows.n_rows, dtype=np.int64)
-    labels: tuple[str, ...] = ("",)
-    for name in names:
-        here, here_labels = group_codes(rows.columns[name])
+    codes, labels = group_codes(columns[names[0]])
+    for name in names[1:]:
+        here, here_labels = group_codes(columns[name])
         codes = codes * len(here_labels) + here
-        labels = tuple(f"{a}:{b}" if a else b for a in labels for b in here_labels)
+        labels = tuple(f"{a}:{b}" for a in labels for b in here_labels)
     present, inverse = np.unique(codes, return_inverse=True)
-    return Groups(label, inverse.astype(np.int64), tuple(labels[i] for i in present.tolist()))
+    found = tuple(labels[i] for i in present.tolist())
+    return Groups(":".join(names), inverse.astype(np.int64), found)
 
 
 def read_formula(formula: str | Formula) -> Formula:
