@@ -107,15 +107,15 @@ def draw_waves(
 
 def draw_answers(model: ItemModel, scores: FloatArray, rng: np.random.Generator) -> FloatArray:
     """Raw answers (n, k) to true scores (n, m)."""
-    k = len(model.items)
-    latent = rng.standard_normal((len(scores), k))
-    latent *= np.sqrt(1 - model.loading**2)
-    latent += scores[:, model.factor_of] * model.loading + model.location
-    latent *= model.keyed
+    # One row an item, so that each item's values lie together in memory.
+    latent = rng.standard_normal((len(model.items), len(scores)))
+    latent *= np.sqrt(1 - model.loading**2)[:, None]
     out = np.empty_like(latent)
-    for j in range(k):
-        out[:, j] = model.values[j][np.searchsorted(model.thresholds[j], latent[:, j])]
-    return out
+    for j in range(len(model.items)):
+        latent[j] += scores[:, model.factor_of[j]] * model.loading[j] + model.location[j]
+        raw = latent[j] * model.keyed[j]
+        out[j] = model.values[j][np.searchsorted(model.thresholds[j], raw)]
+    return out.T
 
 
 def careless_answers(model: ItemModel, n: int, rng: np.random.Generator) -> FloatArray:
