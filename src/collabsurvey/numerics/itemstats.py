@@ -1,6 +1,6 @@
 """Item and scale statistics from a covariance matrix of keyed items.
 
-All functions take a (k, k) covariance (or correlation) matrix; none looks at rows.
+Every function takes a (k, k) covariance (or correlation) matrix; none looks at rows.
 Sources: Cronbach (1951) doi:10.1007/BF02310555 for alpha; Guttman (1945)
 doi:10.1007/BF02288892 for lambda 6; van Zyl, Neudecker & Nel (2000)
 doi:10.1007/BF02296146 for the standard error; `psych` for the item statistics.
@@ -8,8 +8,11 @@ doi:10.1007/BF02296146 for the standard error; `psych` for the item statistics.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from collabsurvey.errors import KeyingWarning
 from collabsurvey.numerics.typing import FloatArray
 
 
@@ -91,7 +94,7 @@ def item_total_correlations(cov: FloatArray) -> FloatArray:
 
 
 def overlap_corrected_correlations(cor: FloatArray) -> FloatArray:
-    """psych's `r.cor` (k,): item–total correlations with squared multiple correlations as 1s."""
+    """Item–total correlations (k,) with R² for the ones on the diagonal; psych's `r.cor`."""
     reduced = cor.copy()
     np.fill_diagonal(reduced, squared_multiple_correlations(cor))
     r: FloatArray = reduced.sum(axis=0) / np.sqrt(reduced.sum())
@@ -131,3 +134,12 @@ def contradicting_items(cov: FloatArray) -> tuple[int, ...]:
     """
     r = item_rest_correlations(cov)
     return tuple(int(j) for j in np.flatnonzero(r < 0))
+
+
+def contradiction(scale: str, items: Sequence[str], cov: FloatArray) -> str:
+    """Write the sentence about the items that contradict the key of `scale`; "" if none does."""
+    found = contradicting_items(cov)
+    if not found:
+        return ""
+    r = item_rest_correlations(cov)
+    return str(KeyingWarning.about(scale, {items[j]: float(r[j]) for j in found}))

@@ -1,0 +1,249 @@
+"""Which interval an alpha gets, and the sentences that say so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+from collabsurvey.errors import DataError, NotSupportedError, OptionError
+from collabsurvey.moments import ClusterMoments, Moments, answer_matrix, cluster_moments
+from collabsurvey.moments.covariance import key_signs
+from collabsurvey.moments.split import role_or_column
+from collabsurvey.numerics.intervals import bonett_interval, feldt_interval
+from collabsurvey.numerics.itemstats import alpha_std_error
+from collabsurvey.reliability.cluster_alpha import (
+    Bootstrap,
+    bootstrap_interval,
+    jackknife_interval,
+)
+from collabsurvey.reliability.inputs import effective_respondents, repeated_rows_note
+from collabsurvey.responses.engine import read_columns
+from collabsurvey.responses.responses import Responses
+
+Interval = Literal["auto", "feldt", "bonett", "bootstrap", "jackknife"]
+SEED = 20260901
+FEWEST_BOOTSTRAP = 5  # with fewer, the bootstrap misses 95 % by far (benchmarks/coverage_alpha.csv)
+FEW_CLUSTERS = 10  # with fewer, 95 % intervals cover about 90 % (benchmarks/coverage_alpha.csv)
+MOST_ROWS = 20_000  # beyond, resampling single rows takes minutes and adds nothing to Feldt
+
+
+@dataclass(frozen=True)
+class AlphaInterval:
+    """Limits, standard error, and how they came about."""
+
+    ci_low: float
+    ci_high: float
+    std_error: float
+    method: str
+    n_clusters: int | None
+    notes: tuple[str, ...]
+    few_clusters: str = ""  # the sentence of a FewClustersWarning
+
+
+def alpha_interval(
+    responses: Responses,
+    moments: Moments,
+    estimate: float,
+    *,
+    ci: Interval,
+    cluster: str | None,
+    conf_level: float,
+    bootstrap: Bootstrap,
+    n_boot: int,
+    seed: int,
+) -> AlphaInterval:
+    """Choose and compute the interval of `estimate`, the alpha of `moments`."""
+    if ci not in get_args(Interval):
+        raise OptionError("ci", ci, allowed=get_args(Interval))
+    if bootstrap not in get_args(Bootstrap):
+        raise OptionError("bootstrap", bootstrap, allowed=get_args(Bootstrap))
+    if n_boot < 100:
+        raise OptionError("n_boot", n_boot, allowed=("100 or more",))
+    if 1 - estimate < 1e-12:
+        note = "The items are copies of each other, so alpha is 1 and has no interval."
+        return AlphaInterval(estimate, estimate, 0.0, "none", None, (note,))
+    column = cluster_column(responses, cluster)
+    if ci in ("feldt", "bonett") or (ci == "auto" and column is None):
+        if cluster not in (None, "auto"):
+            raise OptionError("ci", ci, allowed=("auto", "bootstrap", "jackknife"))
+        method: Literal["feldt", "bonett"] = "bonett" if ci == "bonett" else "feldt"
+        return independent_interval(
+            responses, moments, estimate, method=method, conf_level=conf_level, ignored=column
+        )
+    pieces = row_pieces(responses, moments) if column is None else None
+    if pieces is None:
+        require_listwise(moments)
+        pieces = cluster_moments(responses, moments.items, cluster=str(column))
+    g = len(pieces.clusters)
+    if g < 2:
+        sentence = (
+            f"There is only one {column!r} with complete answers, so clusters cannot be "
+            "resampled: how alpha varies between them is unknown."
+        )
+        if cluster != "auto" or ci != "auto":
+            raise DataError(f"{sentence} Use ci='feldt' with cluster=None.")
+        alone = independent_interval(
+            responses, moments, estimate, method="feldt", conf_level=conf_level, ignored=None
+        )
+        return AlphaInterval(
+            alone.ci_low,
+            alone.ci_high,
+            alone.std_error,
+            alone.method,
+            1,
+            (f"{sentence} The Feldt interval below holds for this cluster only.", *alone.notes),
+            few_clusters=sentence,
+        )
+    return resampled_interval(
+        pieces,
+        estimate,
+        unit="rows" if column is None else column,
+        ci=ci,
+        conf_level=conf_level,
+        bootstrap=bootstrap,
+        n_boot=n_boot,
+        seed=seed,
+    )
+
+
+def cluster_column(responses: Responses, cluster: str | None) -> str | None:
+    """Return the column whose values are drawn together, None where rows are independent."""
+    if cluster is None:
+        return None
+    if cluster != "auto":
+        return role_or_column(responses, cluster)
+    if "cluster" in responses.roles:
+        return responses.roles["cluster"]
+    return responses.roles["respondent"] if repeated_rows_note(responses) else None
+
+
+def require_listwise(moments: Moments) -> None:
+    """Refuse pairwise covariances where whole clusters are resampled."""
+    if moments.missing == "pairwise":
+        raise NotSupportedError(
+            "A cluster interval of alpha from pairwise covariances",
+            instead="Use missing='listwise', or cluster=None for Feldt's interval.",
+        )
+
+
+def row_pieces(responses: Responses, moments: Moments) -> ClusterMoments:
+    """Each complete row as a cluster of its own."""
+    require_listwise(moments)
+    signs = key_signs(responses, moments.items)
+    x = answer_matrix(responses, moments.items, keyed=False) * signs
+    weight = np.ones(len(x))
+    if "weight" in responses.roles:
+        column = responses.roles["weight"]
+        weight = np.nan_to_num(read_columns(responses.frame, [column])[column].values)
+    used = ~np.isnan(x).any(axis=1) & (weight > 0)
+    n, k = int(used.sum()), x.shape[1]
+    if n > MOST_ROWS:
+        raise DataError(
+            f"Resampling {n} single rows takes too long. Name a cluster, or use ci='feldt'."
+        )
+    return ClusterMoments(
+        items=moments.items,
+        clusters=tuple(map(str, range(n))),
+        n=weight[used],
+        mean=x[used],
+        sscp=np.broadcast_to(np.zeros((1, k, k)), (n, k, k)),
+        n_complete=n,
+        n_without_cluster=0,
+    )
+
+
+def independent_interval(
+    responses: Responses,
+    moments: Moments,
+    estimate: float,
+    *,
+    method: Literal["feldt", "bonett"],
+    conf_level: float,
+    ignored: str | None,
+) -> AlphaInterval:
+    """Feldt's or Bonett's interval; `ignored` is the column of clusters it takes no notice of."""
+    n = moments.n_respondents
+    notes = [f"{conf_level:.0%} interval by {method.title()}, respondents as independent."]
+    effective = effective_respondents(responses, moments.items, missing=moments.missing)
+    if effective is not None:
+        n = max(effective, 3)
+        notes.append(f"It counts {n} effective respondents, since they are weighted (Kish).")
+    if ignored is not None:
+        notes.append(
+            f"It takes no notice of {ignored!r}; with respondents alike within clusters it is "
+            "too short."
+        )
+    limits = feldt_interval if method == "feldt" else bonett_interval
+    low, high = limits(estimate, k=len(moments.items), n=n, conf_level=conf_level)
+    std_error = alpha_std_error(moments.cov, n)
+    return AlphaInterval(low, high, std_error, method, None, tuple(notes))
+
+
+def resampled_interval(
+    pieces: ClusterMoments,
+    estimate: float,
+    *,
+    unit: str,
+    ci: Interval,
+    conf_level: float,
+    bootstrap: Bootstrap,
+    n_boot: int,
+    seed: int,
+) -> AlphaInterval:
+    """Bootstrap or jackknife over the clusters of `unit`, with its notes."""
+    g = len(pieces.clusters)
+    if ci == "bootstrap" and g < FEWEST_BOOTSTRAP:
+        raise DataError(
+            f"A bootstrap needs at least {FEWEST_BOOTSTRAP} clusters of {unit!r}; there are {g}. "
+            "Use ci='jackknife'."
+        )
+    level = f"{conf_level:.0%}"
+    if ci == "jackknife" or g < FEWEST_BOOTSTRAP:
+        method = "jackknife"
+        found = jackknife_interval(pieces, estimate=estimate, conf_level=conf_level)
+        how = f"{level} interval by the jackknife over {g} clusters ({unit}), t on {g - 1} df."
+    else:
+        method = "bootstrap"
+        found = bootstrap_interval(
+            pieces,
+            estimate=estimate,
+            kind=bootstrap,
+            conf_level=conf_level,
+            n_boot=n_boot,
+            seed=seed,
+        )
+        how = (
+            f"{level} interval by a {bootstrap} bootstrap of {g} clusters ({unit}), {n_boot} "
+            f"resamples, seed {seed}."
+        )
+    if unit == "rows":
+        how = how.replace("clusters (rows)", "single rows")
+    notes = [how]
+    if found.n_degenerate:
+        notes.append(f"{found.n_degenerate} resamples of a single cluster were left out.")
+    if pieces.n_without_cluster:
+        notes.append(
+            f"{pieces.n_without_cluster} rows without {unit!r} count in alpha, not in its interval."
+        )
+    few = few_clusters_sentence(g) if g < FEW_CLUSTERS else ""
+    if few:
+        notes.append(few)
+    return AlphaInterval(
+        ci_low=found.ci_low,
+        ci_high=found.ci_high,
+        std_error=found.std_error,
+        method=method,
+        n_clusters=None if unit == "rows" else g,
+        notes=tuple(notes),
+        few_clusters=few,
+    )
+
+
+def few_clusters_sentence(g: int) -> str:
+    """What few clusters cost."""
+    return (
+        f"Only {g} clusters: the interval is rough, and a 95 % interval covers about 90 % where "
+        "they differ much (benchmarks/coverage_alpha.csv)."
+    )
