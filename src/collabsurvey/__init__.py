@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collabsurvey import regression as regression
     from collabsurvey import reliability as reliability
     from collabsurvey import reporting as reporting
+    from collabsurvey import simulation as simulation
     from collabsurvey.instruments import Instrument as Instrument
     from collabsurvey.instruments import list_instruments as list_instruments
     from collabsurvey.instruments import load_instrument as load_instrument
@@ -54,9 +55,10 @@ _SUBPACKAGES = (
     "regression",
     "reliability",
     "reporting",
+    "simulation",
 )
 
-__all__ = [*_HOMES, *_SUBPACKAGES, "__version__"]
+__all__ = [*_HOMES, *_SUBPACKAGES, "__version__"]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:

@@ -33,7 +33,7 @@ class SourceFile:
 
 @dataclass(frozen=True, eq=False)
 class Calibrated:
-    """A coefficient of a school mean, as estimated and with the means' unreliability allowed for."""
+    """A coefficient of a school mean, and what it is with the means shrunken for unreliability."""
 
     term: str
     estimate: float

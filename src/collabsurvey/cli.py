@@ -1,0 +1,181 @@
+"""The command line: demo, init, check, run, instruments.
+
+Exit code 0 when all is well, 2 for anything a user can mend, with one sentence for each
+fault and no traceback.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from collabsurvey import __version__
+from collabsurvey.errors import (
+    CollabSurveyError,
+    CollabSurveyWarning,
+    FaultsError,
+    NotSupportedError,
+)
+
+app = typer.Typer(
+    name="collabsurvey",
+    help="From questionnaire to defensible finding: surveys of collaboration between schools.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+instruments_app = typer.Typer(no_args_is_help=True, help="The questionnaires that come with it.")
+app.add_typer(instruments_app, name="instruments")
+
+StudyArgument = Annotated[Path, typer.Argument(help="The study file, such as study.yaml.")]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", help="Output folder; 'out' beside the study file if left out.")
+]
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Where to put the demonstration.")] = Path(
+        "collabsurvey-demo"
+    ),
+) -> None:
+    """Run the whole pipeline on a synthetic cohort made from the shipped instruments."""
+    from collabsurvey.study.templates import write_demo
+
+    typer.echo("Drawing a synthetic cohort: no answer in it is a person's.")
+    study_file = write_demo(folder)
+    typer.echo(f"Study file and data: {folder}")
+    _run(study_file, folder / "out")
+
+
+@app.command()
+def init(folder: Annotated[Path, typer.Argument(help="The study folder to make.")]) -> None:
+    """Make a study folder to fill in."""
+    from collabsurvey.study.templates import write_new
+
+    path = write_new(folder)
+    typer.echo(f"Fill in {path}, put your files beside it, then: collabsurvey check {path}")
+
+
+@app.command()
+def check(study_file: StudyArgument) -> None:
+    """Find every fault of the study, its data and its columns, at once; run nothing."""
+    from collabsurvey.study import Study
+
+    study = Study.from_yaml(study_file)
+    found = study.check()
+    for table, columns in found.columns.items():
+        typer.echo(f"Columns of the table {table!r}, for formulas:")
+        typer.echo(_wrapped(columns))
+    if found.faults:
+        raise FaultsError(study_file.name, found.faults)
+    typer.echo(f"{study_file.name}: no faults. Run it with: collabsurvey run {study_file}")
+
+
+@app.command()
+def run(study_file: StudyArgument, out: OutOption = None) -> None:
+    """Run a study: scores, reliability, school means, models, report."""
+    _run(study_file, out or study_file.resolve().parent / "out")
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(f"collabsurvey {__version__}")
+
+
+@app.command(hidden=True)
+def verify(out: Path) -> None:
+    """Refuse by name what a later version will do."""
+    raise NotSupportedError(f"verify {out}", instead="Run the study again and compare the tables.")
+
+
+@app.command(hidden=True)
+def export(instrument: str) -> None:
+    """Refuse by name what a later version will do."""
+    raise NotSupportedError(
+        f"export {instrument}", instead="Print the items with: collabsurvey instruments show ID."
+    )
+
+
+@instruments_app.command("list")
+def list_() -> None:
+    """List the instruments: id, title, version, status, items, scales, licence."""
+    from collabsurvey.instruments import list_instruments
+    from collabsurvey.results import table_from_frame
+
+    typer.echo(table_from_frame(list_instruments(), "Instruments").to_text())
+
+
+@instruments_app.command("show")
+def show(name: Annotated[str, typer.Argument(help="An id such as trust, or a file.")]) -> None:
+    """Show one instrument: scales, items with their key, answers, licence, status, use."""
+    from collabsurvey.instruments import describe_text, load_instrument
+
+    typer.echo(describe_text(load_instrument(name)))
+
+
+@instruments_app.command("check")
+def check_instrument(file: Annotated[Path, typer.Argument(help="An instrument file.")]) -> None:
+    """Check an instrument file and report every fault with its line."""
+    from collabsurvey.instruments import load_instrument
+
+    instrument = load_instrument(file)
+    typer.echo(
+        f"{file.name}: no faults. {len(instrument.items)} items, {len(instrument.scoring)} scales, "
+        f"status {instrument.status}."
+    )
+
+
+@instruments_app.command("diff", hidden=True)
+def diff(first: str, second: str) -> None:
+    """Refuse by name what a later version will do."""
+    raise NotSupportedError(
+        f"instruments diff {first} {second}", instead="Compare the two files with a text tool."
+    )
+
+
+def _run(study_file: Path, out: Path) -> None:
+    from collabsurvey.reporting import check_folder
+    from collabsurvey.study import Study
+
+    study = Study.from_yaml(study_file)
+    check_folder(out)  # before an hour of work, not after
+    with _warnings_as_sentences():
+        report = study.run(progress=True).report(out)
+    typer.echo(f"Report: {report}")
+
+
+@contextmanager
+def _warnings_as_sentences() -> Iterator[None]:
+    """Print each of our warnings once, as a sentence; they are in the report as well."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", CollabSurveyWarning)
+        yield
+    for sentence in dict.fromkeys(str(w.message) for w in caught if _ours(w)):
+        typer.echo(f"Note: {sentence}", err=True)
+
+
+def _ours(warning: warnings.WarningMessage) -> bool:
+    return issubclass(warning.category, CollabSurveyWarning)
+
+
+def _wrapped(names: Sequence[str]) -> str:
+    import textwrap
+
+    return textwrap.fill(", ".join(names), 96, initial_indent="  ", subsequent_indent="  ")
+
+
+def main() -> None:
+    """Run the command line; what a user can mend ends with exit code 2."""
+    try:
+        app()
+    except CollabSurveyError as error:
+        typer.echo(f"Error: {error}", err=True)
+        sys.exit(2)

@@ -1,0 +1,316 @@
+"""The study file: its keys, and reading it with every fault at once.
+
+Keys are those of DESIGN section 7. What a later version will do (invariance, ties, Word)
+is known here by name, so that it is refused and not ignored.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from collabsurvey.errors import StudyError
+from collabsurvey.instruments.faults import faults_of
+from collabsurvey.instruments.yaml_tree import Document, Fault, parse
+
+RoleName = Literal[
+    "respondent",
+    "cluster",
+    "partnership",
+    "partner",
+    "wave",
+    "cohort",
+    "staff_role",
+    "weight",
+    "stratum",
+]
+Unit = Literal["respondent", "school", "pupil"]
+Scalar = str | int | float | bool
+
+LATER = {
+    ("membership",): "Give the partnership as a role of the responses instead.",
+    ("ties",): "Leave it out.",
+    ("analysis", "structure"): "Leave it out.",
+    ("analysis", "invariance"): "Leave it out.",
+}
+
+
+class Section(BaseModel):
+    """A part of the study file; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class StudyInfo(Section):
+    """What the study is called, and the seed of everything random in it."""
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    title: str
+    seed: int = 1
+    synthetic: bool = False
+    school_word: str = "school"
+
+
+class Prereg(Section):
+    """Where the plan was registered before the data were seen."""
+
+    url: str
+    registered: str
+
+
+class Design(Section):
+    """What kind of study it is."""
+
+    kind: Literal["observational", "quasi-experimental", "experimental"] = "observational"
+    prereg: Prereg | None = None
+
+
+class Privacy(Section):
+    """Groups smaller than this are not shown; ids are hashed with the key file's content."""
+
+    min_group: int = Field(default=10, ge=5)
+    key_file: str | None = None
+
+
+class ResponseFile(Section):
+    """One file of answers."""
+
+    path: str
+    platform: str | None = None
+    instruments: tuple[str, ...] = ()
+    scales: dict[str, tuple[str, ...]] | None = None
+    titles: dict[str, str] = Field(default_factory=dict)  # of the scales named here
+    reverse_keyed: tuple[str, ...] = ()
+    response_range: tuple[float, float] | None = None
+    min_valid: str | int = "2/3"
+    wave: int | str | None = None
+    columns: str | dict[str, str | dict[str, str]] | None = None
+    items: Literal["all", "present"] = "all"
+    roles: dict[RoleName, str] = Field(default_factory=dict)
+    missing_codes: tuple[float | str, ...] = ()
+    repair: dict[str, Any] | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+
+
+class ScoresFile(Section):
+    """Scores instead of answers: one row for each school (and wave)."""
+
+    path: str
+    roles: dict[RoleName, str]
+    columns: dict[str, str]
+    titles: dict[str, str] = Field(default_factory=dict)
+    missing: tuple[Scalar, ...] = ()
+    where: dict[str, Scalar] = Field(default_factory=dict)
+    repair: dict[str, Any] | None = None
+    n_respondents: str | None = None  # column with the number behind each score
+
+
+class Eligible(Section):
+    """How many staff could have answered."""
+
+    path: str
+    key: tuple[str, ...] | dict[str, str]
+    count: str
+
+
+class Outcome(Section):
+    """A file of outcomes: one row for each unit (and cohort)."""
+
+    id: str
+    path: str
+    key: dict[Literal["school", "respondent", "cohort", "wave", "partnership"], str]
+    unit: Unit = "school"
+    columns: dict[str, str] | None = None  # name in formulas → column of the file
+    missing: tuple[Scalar, ...] = ()
+    where: dict[str, Scalar] = Field(default_factory=dict)
+    source: str = ""
+    repair: dict[str, Any] | None = None
+
+
+class CalendarEntry(Section):
+    """Which cohort's outcome follows which wave."""
+
+    wave: int | str
+    cohort: int | str
+
+
+class ReliabilityPlan(Section):
+    """Reliability, also separately by a role such as wave."""
+
+    by: Literal["wave", "staff_role", "cohort", "partnership"] | None = None
+
+
+class LevelsPlan(Section):
+    """Which group means are reported."""
+
+    aggregate: tuple[Literal["school", "partnership"], ...] = ("school",)
+
+
+class ModelPlan(Section):
+    """One regression."""
+
+    name: str
+    formula: str
+    outcome: str | None = None
+    unit: Unit = "school"
+    role: Literal["confirmatory", "exploratory"] = "exploratory"
+    family: str = ""
+    hypothesis: str = ""
+    cluster: str | None = None
+    cov: Literal["CR0", "CR1", "CR1S", "CR1p", "CR2", "CR3"] = "CR2"
+
+
+class Analysis(Section):
+    """What is calculated."""
+
+    reliability: ReliabilityPlan = ReliabilityPlan()
+    levels: LevelsPlan = LevelsPlan()
+    models: tuple[ModelPlan, ...] = ()
+    structure: Any = None
+    invariance: Any = None
+
+
+class ReportPlan(Section):
+    """What is written."""
+
+    formats: tuple[str, ...] = ("html",)
+    school_pages: bool = False
+
+
+class StudyFile(Section):
+    """The whole study file."""
+
+    study: StudyInfo
+    design: Design = Design()
+    privacy: Privacy = Privacy()
+    responses: tuple[ResponseFile, ...] = ()
+    scores: ScoresFile | None = None
+    eligible: Eligible | None = None
+    membership: Any = None
+    outcomes: tuple[Outcome, ...] = ()
+    calendar: tuple[CalendarEntry, ...] = ()
+    ties: Any = None
+    analysis: Analysis = Analysis()
+    report: ReportPlan = ReportPlan()
+
+
+def read_study_file(path: Path) -> tuple[StudyFile, dict[str, Any]]:
+    """Read and check one study file; return it and the plain data it came from.
+
+    Raises
+    ------
+    StudyError
+        With every fault of the file, each with its line.
+    """
+    document = parse(_text_of(path))
+    if not document.faults and not isinstance(document.data, dict):
+        document.faults.append(
+            Fault(1, "the file holds no study. Start one with: collabsurvey init FOLDER.")
+        )
+    if document.faults:
+        raise StudyError(path.name, [str(fault) for fault in sorted(document.faults)])
+    faults: list[Fault] = []
+    study: StudyFile | None = None
+    try:
+        study = StudyFile.model_validate(document.data)
+    except ValidationError as error:
+        faults += faults_of(error, document, StudyFile)
+    if study is not None:
+        faults += _rules(study, document)
+    if faults or study is None:
+        raise StudyError(path.name, [str(fault) for fault in sorted(faults)])
+    return study, document.data
+
+
+def _text_of(path: Path) -> str:
+    if path.is_dir():
+        raise StudyError(str(path), ["this is a folder; name the study file in it."])
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise StudyError(str(path), ["there is no such file."]) from None
+    except UnicodeDecodeError:
+        raise StudyError(path.name, ["the file is not UTF-8 text. Save it as UTF-8."]) from None
+    except OSError as error:
+        raise StudyError(path.name, [f"the file cannot be read: {error.strerror}."]) from None
+
+
+def _rules(study: StudyFile, document: Document) -> list[Fault]:
+    """What a single key cannot know."""
+    faults: list[Fault] = []
+
+    def fault(path: tuple[Any, ...], sentence: str) -> None:
+        faults.append(Fault(document.line(path), sentence))
+
+    for where, advice in LATER.items():
+        value: Any = document.data
+        for key in where:
+            value = value.get(key) if isinstance(value, dict) else None
+        if value is not None:
+            name = ".".join(where)
+            fault(where, f"{name!r} is not part of this version of collabsurvey. {advice}")
+    for name in study.report.formats:
+        if name != "html":
+            fault(("report", "formats"), f"the format {name!r} is not part of this version. Use html.")
+    if study.report.school_pages:
+        fault(("report", "school_pages"), "school pages are not part of this version. Leave it out.")
+    if bool(study.responses) == (study.scores is not None):
+        fault(("study",), "name either 'responses' or 'scores' (and not both).")
+    for i, file in enumerate(study.responses):
+        if bool(file.instruments) == (file.scales is not None):
+            fault(("responses", i), "name either 'instruments' or 'scales' (and not both).")
+    _model_rules(study, fault)
+    seen: set[str] = set()
+    for i, outcome in enumerate(study.outcomes):
+        if outcome.id in seen:
+            fault(("outcomes", i, "id"), f"the outcome id {outcome.id!r} is used twice.")
+        seen.add(outcome.id)
+        needed = "respondent" if outcome.unit == "respondent" else "school"
+        if needed not in outcome.key:
+            fault(
+                ("outcomes", i, "key"),
+                f"outcome {outcome.id!r} has the unit {outcome.unit}, so its key must say which "
+                f"column is the {needed}: key: {{{needed}: column}}.",
+            )
+    return faults
+
+
+def _model_rules(study: StudyFile, fault: Any) -> None:
+    outcomes = {outcome.id for outcome in study.outcomes}
+    names: set[str] = set()
+    for i, model in enumerate(study.analysis.models):
+        here = ("analysis", "models", i)
+        if model.outcome is not None and model.outcome not in outcomes:
+            known = ", ".join(sorted(outcomes)) or "none"
+            fault(
+                (*here, "outcome"),
+                f"model {model.name!r} names the outcome {model.outcome!r}. Outcomes are: {known}.",
+            )
+        if model.name in names:
+            fault((*here, "name"), f"the model name {model.name!r} is used twice.")
+        names.add(model.name)
+
+
+def located(path: str, folder: Path, environment: Mapping[str, str] = os.environ) -> Path:
+    """A path of the study file: relative to its folder; ${NAME} is an environment variable.
+
+    Raises
+    ------
+    StudyError
+        The variable is not set.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name not in environment:
+            raise StudyError(path, [f"the environment variable {name} is not set."])
+        return environment[name]
+
+    expanded = Path(re.sub(r"\$\{(\w+)\}", value, path))
+    return expanded if expanded.is_absolute() else folder / expanded

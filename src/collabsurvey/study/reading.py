@@ -1,0 +1,210 @@
+"""Reading everything a study file names, collecting faults instead of stopping at the first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from collabsurvey.errors import CollabSurveyError, FaultsError
+from collabsurvey.instruments import load_instrument
+from collabsurvey.instruments.model import Instrument, combine_instruments
+from collabsurvey.reporting.record import SourceFile
+from collabsurvey.responses import Ledger, Responses, concat, read_responses
+from collabsurvey.study.config import ResponseFile, ScoresFile, StudyFile, located
+from collabsurvey.study.joining import ROLE_NAMES, formula_name
+from collabsurvey.study.tables import StudyTable, file_hash, study_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+T = TypeVar("T")
+
+
+@dataclass
+class Faults:
+    """Sentences collected on the way; `attempt` turns an error into its sentences."""
+
+    sentences: list[str] = field(default_factory=list)
+
+    def attempt(self, step: Callable[[], T]) -> T | None:
+        """Run one step; return its value, or None after noting what was wrong."""
+        try:
+            return step()
+        except FaultsError as error:
+            self.sentences += [f"{error.source}: {fault}" for fault in error.faults]
+        except CollabSurveyError as error:
+            self.sentences.append(str(error))
+        return None
+
+
+@dataclass(frozen=True, eq=False)
+class StudyData:
+    """What was read: answers or scores, outcomes, staff numbers."""
+
+    responses: Responses | None
+    scores: pd.DataFrame | None  # where the study starts at scores: role names, then scales
+    scale_titles: dict[str, str]
+    outcomes: dict[str, StudyTable]
+    eligible: pd.DataFrame | None
+    sources: tuple[SourceFile, ...]
+    ledger: Ledger
+
+
+def read_study_data(study: StudyFile, folder: Path, faults: Faults) -> StudyData:
+    """Read every file of a study; what cannot be read is None and has a sentence in `faults`."""
+    sources: list[SourceFile] = []
+    ledger = Ledger()
+    responses = None
+    scores = None
+    titles: dict[str, str] = {}
+    if study.responses:
+        responses = _all_responses(study, folder, faults, sources)
+        if responses is not None:
+            ledger = ledger.extend(responses.ledger)
+            titles = {
+                formula_name(scale.id): scale.title for scale in responses.instrument.scoring
+            }
+    elif study.scores is not None:
+        plan = study.scores
+        table = faults.attempt(lambda: _score_table(plan, folder))
+        if table is not None:
+            scores = table.frame
+            sources.append(table.source)
+            ledger = ledger.extend(table.ledger)
+            titles = {formula_name(name): plan.titles.get(name, name) for name in plan.columns}
+            faults.sentences += [
+                f"{table.source.name}: {sentence}"
+                for column, sentence in table.mixed.items()
+                if column in titles
+            ]
+    outcomes: dict[str, StudyTable] = {}
+    for outcome in study.outcomes:
+        table = faults.attempt(
+            lambda outcome=outcome: study_table(  # type: ignore[misc]
+                located(outcome.path, folder),
+                holds=f"outcomes {outcome.id}",
+                text_columns=outcome.key.values(),
+                columns=outcome.columns,
+                where=outcome.where,
+                missing=outcome.missing,
+                repair=outcome.repair,
+            )
+        )
+        if table is not None:
+            outcomes[outcome.id] = table
+            sources.append(table.source)
+            ledger = ledger.extend(table.ledger)
+    eligible = faults.attempt(lambda: _eligible(study, folder, sources))
+    return StudyData(responses, scores, titles, outcomes, eligible, tuple(sources), ledger)
+
+
+def _all_responses(
+    study: StudyFile, folder: Path, faults: Faults, sources: list[SourceFile]
+) -> Responses | None:
+    parts = [
+        faults.attempt(lambda file=file: _response_file(file, study, folder))  # type: ignore[misc]
+        for file in study.responses
+    ]
+    read = [part for part in parts if part is not None]
+    if len(read) < len(parts):
+        return None
+    for file, part in zip(study.responses, read, strict=True):
+        path = located(file.path, folder)
+        n_read = sum(line.n for line in part.ledger if line.step == "read" and line.unit == "rows")
+        sources.append(SourceFile(path.name, file_hash(path), n_read, "responses"))
+    return faults.attempt(lambda: read[0] if len(read) == 1 else concat(read))
+
+
+def _response_file(file: ResponseFile, study: StudyFile, folder: Path) -> Responses:
+    columns: Any = file.columns
+    if isinstance(columns, str):
+        columns = located(columns, folder)
+    responses = read_responses(
+        located(file.path, folder),
+        instrument=_instrument(file, folder),
+        scales=file.scales,
+        reverse_keyed=file.reverse_keyed,
+        response_range=file.response_range,
+        min_valid=file.min_valid,
+        platform=file.platform,
+        columns=columns,
+        roles={str(role): column for role, column in file.roles.items()},
+        missing_codes=file.missing_codes,
+        items=file.items,
+        repair=file.repair,
+        constants={"wave": file.wave} if file.wave is not None else None,
+        encoding=file.encoding,
+        delimiter=file.delimiter,
+        synthetic=study.study.synthetic,
+    )
+    return _titled(responses, file.titles)
+
+
+def _instrument(file: ResponseFile, folder: Path) -> Instrument | None:
+    if not file.instruments:
+        return None
+    loaded = [
+        load_instrument(located(name, folder) if name.endswith((".yaml", ".yml")) else name)
+        for name in file.instruments
+    ]
+    return combine_instruments(loaded)
+
+
+def _titled(responses: Responses, titles: dict[str, str]) -> Responses:
+    if not titles:
+        return responses
+    for name in titles:
+        responses.instrument.scale(name)
+    scoring = tuple(
+        scale.model_copy(update={"title": titles.get(scale.id, scale.title)})
+        for scale in responses.instrument.scoring
+    )
+    instrument = responses.instrument.model_copy(update={"scoring": scoring})
+    return replace(responses, instrument=instrument)
+
+
+def _score_table(plan: ScoresFile, folder: Path) -> StudyTable:
+    """Scores as they came, columns named by role and scale."""
+    columns = {formula_name(name): column for name, column in plan.columns.items()}
+    if plan.n_respondents is not None:
+        columns["n_respondents"] = plan.n_respondents
+    table = study_table(
+        located(plan.path, folder),
+        holds="scores",
+        text_columns=plan.roles.values(),
+        columns=columns,
+        where=plan.where,
+        missing=plan.missing,
+        repair=plan.repair,
+    )
+    names = {column: ROLE_NAMES.get(role, role) for role, column in plan.roles.items()}
+    return replace(table, frame=table.frame.rename(columns=names))
+
+
+def _eligible(
+    study: StudyFile, folder: Path, sources: list[SourceFile]
+) -> pd.DataFrame | None:
+    """Staff who could answer, by school (and wave): columns school, wave, n_eligible."""
+    if study.eligible is None:
+        return None
+    plan = study.eligible
+    key = plan.key if isinstance(plan.key, dict) else {name: name for name in plan.key}
+    table = study_table(
+        located(plan.path, folder),
+        holds="eligible staff",
+        text_columns=key.values(),
+        columns={"n_eligible": plan.count},
+    )
+    sources.append(table.source)
+    frame = table.frame.rename(columns={column: name for name, column in key.items()})
+    by = [name for name in ("school", "wave") if name in frame.columns]
+    if "school" not in by:
+        raise FaultsError(
+            table.source.name, ["the key of the eligible numbers must name the school column."]
+        )
+    if "n_eligible" in table.mixed:
+        raise FaultsError(table.source.name, [table.mixed["n_eligible"]])
+    counts: pd.DataFrame = frame.groupby(by, observed=True)["n_eligible"].sum().reset_index()
+    return counts

@@ -1,0 +1,142 @@
+"""The declared study: read a study file, check it, run it, report it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from collabsurvey.errors import StudyError
+from collabsurvey.reporting import write_folder
+from collabsurvey.reporting.record import RunRecord
+from collabsurvey.study.config import StudyFile, Unit, located, read_study_file
+from collabsurvey.study.fitting import columns_shown
+from collabsurvey.study.joining import Joined
+from collabsurvey.study.pipeline import (
+    Scored,
+    check_group_size,
+    check_models,
+    joined_tables,
+    run_study,
+    scored,
+)
+from collabsurvey.study.reading import Faults, StudyData, read_study_data
+
+
+@dataclass(frozen=True, eq=False)
+class StudyCheck:
+    """What `check` found: every fault, and the columns that formulas may name."""
+
+    faults: tuple[str, ...]
+    columns: Mapping[str, tuple[str, ...]]  # table → its columns
+    data: StudyData
+    survey: Scored | None
+    tables: Mapping[tuple[str | None, Unit], Joined]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the study can be run."""
+        return not self.faults
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One run of a study, finished and not yet written."""
+
+    record: RunRecord
+    key: bytes | None = None  # of the pseudonyms; None draws one that is forgotten
+
+    def report(self, folder: str | Path) -> Path:
+        """Write the output folder, whole or not at all; return the path of the report.
+
+        Raises
+        ------
+        OutputError
+            The folder cannot be written, or holds something else.
+        """
+        written = write_folder(self.record, Path(folder), key=self.key)
+        return written / "report.html"
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """A study file that was read and understood; no data have been touched.
+
+    Examples
+    --------
+    >>> import collabsurvey as cs
+    >>> study = cs.Study.from_yaml("study.yaml")
+    >>> run = study.run(progress=True)
+    >>> run.report("out/")
+    """
+
+    plan: StudyFile
+    folder: Path  # paths in the file are relative to it
+    options: Mapping[str, Any]  # the file as plain data
+
+    @classmethod
+    def from_yaml(cls, path: str | Path) -> Self:
+        """Read a study file.
+
+        Raises
+        ------
+        StudyError
+            With every fault of the file, each with its line.
+        """
+        file = Path(path)
+        plan, options = read_study_file(file)
+        return cls(plan, file.resolve().parent, options)
+
+    def check(self) -> StudyCheck:
+        """Read all data and check everything a run needs, without running anything."""
+        faults = Faults()
+        key_file = self.plan.privacy.key_file
+        if key_file is not None:
+            faults.attempt(lambda: self._key())
+        data = read_study_data(self.plan, self.folder, faults)
+        survey = None
+        tables: dict[tuple[str | None, Unit], Joined] = {}
+        if data.responses is not None or data.scores is not None:
+            survey = faults.attempt(lambda: scored(data))
+        if survey is not None:
+            faults.attempt(lambda: check_group_size(self.plan, survey))
+            tables = joined_tables(self.plan, data, survey, faults)
+            check_models(self.plan, tables, faults)
+        columns = {
+            f"{outcome} by {unit}" if outcome else f"survey by {unit}": tuple(
+                columns_shown(joined.frame)
+            )
+            for (outcome, unit), joined in tables.items()
+        }
+        return StudyCheck(tuple(dict.fromkeys(faults.sentences)), columns, data, survey, tables)
+
+    def run(self, *, progress: bool = False) -> Run:
+        """Check, then calculate everything.
+
+        Raises
+        ------
+        StudyError
+            With every fault that `check` finds; nothing is calculated then.
+        """
+        found = self.check()
+        if found.faults or found.survey is None:
+            raise StudyError(self.plan.study.id, found.faults)
+        record = run_study(
+            self.plan, found.data, found.survey, found.tables, self.options, progress=progress
+        )
+        return Run(record, self._key())
+
+    def _key(self) -> bytes | None:
+        name = self.plan.privacy.key_file
+        if name is None:
+            return None
+        path = located(name, self.folder)
+        if not path.is_file():
+            raise StudyError("privacy.key_file", [f"there is no file {name!r}."])
+        key = path.read_bytes().strip()
+        if len(key) < 16:
+            raise StudyError(
+                "privacy.key_file", ["the key has under 16 bytes, which can be guessed."]
+            )
+        return key
