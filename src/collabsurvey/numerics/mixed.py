@@ -67,9 +67,9 @@ class Evaluation:
     @property
     def b_spread(self) -> FloatArray:
         """(q, q) sum of B_g M B_g', the REML part of the gradient."""
-        return np.asarray(
-            np.einsum("gip,pr,gjr->ij", self.b_g, self.unscaled, self.b_g, optimize=True)
-        )
+        rooted = self.b_g @ np.linalg.cholesky(self.unscaled)
+        joined = rooted.transpose(1, 0, 2).reshape(rooted.shape[1], -1)
+        return np.asarray(joined @ joined.T)
 
     def gradient(self, products: GroupProducts, sigma2: float) -> FloatArray:
         """Derivative (q, q) of the criterion with respect to D at a given sigma^2."""

@@ -3,7 +3,7 @@
 The variance of a contrast, c'V c, depends on the variance parameters (theta, sigma); its own
 variance follows from the Hessian of the deviance in them (Kuznetsova et al., 2017,
 doi:10.18637/jss.v082.i13, section 2). First derivatives are analytic; the Hessian is their central
-difference. theta are the elements of lme4's relative covariance factor, of the unscaled Z.
+difference. theta are the elements of the relative covariance factor L.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 from scipy.special import fdtrc
 
 from collabsurvey.numerics.mixed import (
-    Evaluation,
     GroupProducts,
+    MixedFit,
     evaluate,
     filled,
     free_elements,
@@ -37,39 +37,30 @@ class VarianceParameters:
 
 
 def variance_parameters(
-    products: GroupProducts,
-    at: Evaluation,
-    theta_lower: FloatArray,
-    z_transform: FloatArray,
-    *,
-    correlated: bool,
+    products: GroupProducts, fit: MixedFit, *, correlated: bool
 ) -> VarianceParameters:
     """Asymptotic covariance of (theta, sigma) and the derivatives of vcov(beta).
 
-    `theta_lower` (q, q) is lme4's factor; Z* = Z @ z_transform are the columns the products are of.
+    The df do not depend on the scale of Z: where the slope of the deviance is zero, its Hessian
+    follows any change of parameters, and a column of L at zero has no part in either.
     """
-    q = products.n_random
+    q, p = products.n_random, products.n_fixed
     rows, columns = free_elements(q, correlated=correlated)
-    to_scaled = np.linalg.inv(z_transform)
-    n = products.df_total
-    sigma2 = at.r2 / n
+    n, at, lower, sigma2 = products.df_total, fit.at, fit.lower, fit.sigma2
     sigma = np.sqrt(sigma2)
-    theta = theta_lower[rows, columns]
+    theta = lower[rows, columns]
 
     def slope(values: FloatArray) -> FloatArray:
-        """Return derivatives (k + 1,) of the deviance by theta and of r2 / sigma^2 by theta."""
-        lower = to_scaled @ filled(values, rows, columns, q)
-        here = evaluate(products, lower)
-        by_d = here.gradient(products, sigma2)
-        return np.asarray((2 * to_scaled.T @ by_d @ lower)[rows, columns])
+        """Return derivatives (k,) of the deviance at this sigma."""
+        here = filled(values, rows, columns, q)
+        by_d = evaluate(products, here).gradient(products, sigma2)
+        return np.asarray(2 * (by_d @ here)[rows, columns])
 
-    size = np.abs(np.diag(z_transform))[rows]
     k = len(theta)
     hessian = np.empty((k + 1, k + 1))
-    hessian[:k, :k] = jacobian(slope, theta, 1e-3 * np.maximum(np.abs(theta), 0.1 * size))
-    lower = to_scaled @ theta_lower
+    hessian[:k, :k] = jacobian(slope, theta, 1e-3 * np.maximum(np.abs(theta), 0.1))
     # The deviance holds r2 / sigma^2, and r2 falls by a a' as D grows.
-    by_sigma = 4 / sigma**3 * to_scaled.T @ (at.a_g.T @ at.a_g) @ lower
+    by_sigma = 4 / sigma**3 * (at.a_g.T @ at.a_g) @ lower
     hessian[:k, k] = hessian[k, :k] = by_sigma[rows, columns]
     hessian[k, k] = 6 * at.r2 / sigma**4 - 2 * n / sigma2
     values, vectors = np.linalg.eigh((hessian + hessian.T) / 2)
@@ -77,10 +68,11 @@ def variance_parameters(
     covariance = 2 * (vectors[:, sound] / values[sound]) @ vectors[:, sound].T
     # dV = sigma^2 M (sum of B' dD B) M, with dD = dL L' + L dL'.
     reach = at.b_g @ at.unscaled  # (G, q, p)
-    spread = np.einsum("gip,gjr->ijpr", reach, reach, optimize=True)
-    moved = np.einsum("ai,abpr,bj->ijpr", to_scaled, spread, lower, optimize=True)
-    derivative = np.empty((k + 1, products.n_fixed, products.n_fixed))
+    flat = reach.reshape(len(reach), q * p)
+    spread = (flat.T @ flat).reshape(q, p, q, p)
+    moved = np.einsum("apbr,bj->ajpr", spread, lower)
     change = moved[rows, columns]
+    derivative = np.empty((k + 1, p, p))
     derivative[:k] = sigma2 * (change + change.transpose(0, 2, 1))
     derivative[k] = 2 * sigma * at.unscaled
     return VarianceParameters(covariance, derivative, sigma2 * at.unscaled)

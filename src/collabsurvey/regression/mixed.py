@@ -35,7 +35,7 @@ from collabsurvey.regression.prepare import Groups, Prepared, groups_of, prepare
 from collabsurvey.regression.terms import DesignPlan
 
 DfMethod = Literal["satterthwaite", "z"]
-SINGULAR = 1e-4  # lme4's isSingular(): a diagonal element of theta below this
+SINGULAR = 1e-4  # as lme4's isSingular(), but for Z in units of its root mean square
 # A variance between fewer than 5 groups is hardly estimable (Gelman & Hill, 2007, p. 275).
 FEW_GROUPS = 5
 
@@ -77,7 +77,8 @@ def mixed(
     MixedResult
         `.estimates`, `.variance_components`, `.random_effects`, `.vcov`, `.wald()`, `.predict()`;
         `.fit` has also `reml_criterion` or `deviance`, `loglik_without_random`, `icc` and
-        `r2_marginal`, `r2_conditional` (Nakagawa, Johnson & Schielzeth, 2017, doi:10.1098/rsif.2017.0213).
+        `r2_marginal`, `r2_conditional` (Nakagawa, Johnson & Schielzeth, 2017,
+        doi:10.1098/rsif.2017.0213).
 
     Raises
     ------
@@ -99,8 +100,8 @@ def mixed(
     -----
     Sources: Bates, Mächler, Bolker & Walker (2015), doi:10.18637/jss.v067.i01; Kuznetsova,
     Brockhoff & Christensen (2017), doi:10.18637/jss.v082.i13. AIC and BIC count fixed coefficients,
-    variances and covariances and the residual variance; after REML they rest on the REML criterion, as
-    in lme4.
+    variances and covariances and the residual variance; after REML they rest on the REML
+    criterion, as in lme4.
     """
     read = read_formula(formula)
     random = the_random_term(read)
@@ -117,15 +118,13 @@ def mixed(
     products = group_products(made, n_rows=model.n_obs, reml=reml)
     found = fit_mixed(products, correlated=random.correlated)
     lower = lower_root(made.z_transform @ found.lower)
-    parameters = variance_parameters(
-        products, found.at, lower, made.z_transform, correlated=random.correlated
-    )
+    parameters = variance_parameters(products, found, correlated=random.correlated)
     p = len(made.start)
     df = satterthwaite_df(parameters, made.transform) if df_method == "satterthwaite" else None
     covariance = made.transform @ parameters.vcov @ made.transform.T * made.e_scale**2
     modes, mode_sds = conditional_modes(products, found, made)
     theta = lower[np.tril_indices(len(lower))] if random.correlated else np.diag(lower)
-    singular = bool((np.diag(lower) < SINGULAR).any())
+    singular = bool((np.diag(found.lower) < SINGULAR).any())
     cautions = warned(model, groups, found, df, singular=singular)
     sigma2 = found.sigma2 * made.e_scale**2
     return MixedResult(
