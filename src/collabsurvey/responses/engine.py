@@ -15,7 +15,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from collabsurvey.errors import DataError, UnknownNameError
+from collabsurvey.errors import DataError, UnknownNameError, listed
 
 BLOCK_ROWS = 131_072  # a block of 100 float64 columns is then 100 MB
 
@@ -38,14 +38,16 @@ class Column:
     def missing(self) -> NDArray[np.bool_]:
         """(n,) whether the value is missing."""
         if self.categories is None:
-            return np.isnan(self.values)
-        return self.values < 0
+            return np.asarray(np.isnan(self.values), dtype=bool)
+        return np.asarray(self.values < 0, dtype=bool)
 
 
 def as_narwhals(frame: Any) -> Frame:
     """Wrap any supported frame; raise with the list of engines for anything else."""
     if isinstance(frame, nw.DataFrame | nw.LazyFrame):
         return frame
+    if nw.dependencies.is_pandas_dataframe(frame):
+        _refuse_pandas_names(frame.columns)
     try:
         return cast("Frame", nw.from_native(frame))
     except TypeError:
@@ -53,6 +55,25 @@ def as_narwhals(frame: Any) -> Frame:
             f"A {type(frame).__name__} is not a table of answers. Hand in a pandas, polars, "
             "DuckDB, PyArrow or Dask frame."
         ) from None
+
+
+def _refuse_pandas_names(columns: Any) -> None:
+    """Refuse names that other engines do not have: repeated ones, and what is not text."""
+    if columns.nlevels > 1:
+        raise DataError(
+            "The table has column names of several levels. Join them into one text each first."
+        )
+    if not columns.is_unique:
+        repeated = columns[columns.duplicated()].unique()
+        raise DataError(
+            f"The table has more than one column named {listed(map(repr, repeated), most=5)}. "
+            "Rename them so that each name occurs once."
+        )
+    if strange := [name for name in columns if not isinstance(name, str)]:
+        raise DataError(
+            f"Column names must be text; {listed(map(repr, strange), most=5)} are not. "
+            "Rename them, for example with df.rename(columns=str)."
+        )
 
 
 def to_native(frame: Frame) -> Any:
@@ -140,23 +161,25 @@ def read_columns(frame: Any, names: Sequence[str]) -> dict[str, Column]:
 def _column(series: nw.Series[Any]) -> Column:
     if is_number(series.dtype):
         return Column(_numbers(series))
-    missing = np.asarray(series.is_null().to_numpy(), dtype=bool)
     raw = series.to_numpy()
-    if series.dtype.is_numeric():  # pragma: no branch
-        return Column(np.asarray(raw, dtype=np.float64))
-    texts = np.array([None if gone else str(v) for v, gone in zip(raw, missing, strict=True)])
-    missing = missing | np.array([text == "nan" and v != v for text, v in zip(texts, raw, strict=True)])
-    known = texts[~missing].astype(str)
+    missing = np.asarray(series.is_null().to_numpy(), dtype=bool)
+    missing = missing | ~np.array([is_known(value) for value in raw], dtype=bool)
+    known = np.array([str(value) for value in raw[~missing]], dtype=str)
+    categories, inverse = np.unique(known, return_inverse=True)
+    codes = np.full(len(raw), -1, dtype=np.int64)
     if series.dtype in (nw.Categorical, nw.Enum):
-        present = set(known.tolist())
-        ordered = [str(c) for c in series.cat.get_categories().to_list()]
-        categories = tuple(c for c in ordered if c in present)
-    else:
-        categories = tuple(np.unique(known).tolist())
-    lookup = {text: code for code, text in enumerate(categories)}
-    codes = np.full(len(texts), -1, dtype=np.int64)
-    codes[~missing] = [lookup[text] for text in known]
-    return Column(codes, categories)
+        ordered = [str(category) for category in series.cat.get_categories().to_list()]
+        present = set(categories.tolist())
+        place = {text: i for i, text in enumerate(text for text in ordered if text in present)}
+        inverse = np.array([place[text] for text in categories], dtype=np.int64)[inverse]
+        categories = np.array(list(place), dtype=str)
+    codes[~missing] = inverse
+    return Column(codes, tuple(categories.tolist()))
+
+
+def is_known(value: object) -> bool:
+    """Whether a single value is one: not None, NaN or pandas' NA."""
+    return value is not None and type(value).__name__ != "NAType" and bool(value == value)  # noqa: PLR0124
 
 
 def group_codes(column: Column) -> tuple[NDArray[np.int64], tuple[str, ...]]:

@@ -6,7 +6,7 @@ import re
 
 import narwhals as nw
 
-from collabsurvey.responses.engine import Frame, collect
+from collabsurvey.responses.engine import Frame, collect, is_known
 
 
 def plain_id(text: str) -> str:
@@ -23,14 +23,14 @@ def look_alikes(frame: Frame, column: str, role: str) -> list[str]:
     distinct = collect(frame.select(column).unique())[column].to_list()
     spellings: dict[str, set[str]] = {}
     for value in distinct:
-        if value is not None and value == value:
-            spellings.setdefault(plain_id(str(value)), set()).add(str(value))
+        if is_known(value):
+            spellings.setdefault(plain_id(str(value)), set()).add(repr(value))
     alike = [sorted(group) for group in spellings.values() if len(group) > 1]
     if not alike:
         return []
     alike.sort()
-    example = " and ".join(repr(text) for text in alike[0])
+    example = " and ".join(alike[0])
     return [
-        f"The {role} column {column!r} has {len(alike)} ids that differ only in leading zeros, "
-        f"case, blanks or a trailing '.0', such as {example}. Write each id in one way."
+        f"The {role} column {column!r} has {len(alike)} ids that differ only in type, leading "
+        f"zeros, case, blanks or a trailing '.0', such as {example}. Write each id in one way."
     ]

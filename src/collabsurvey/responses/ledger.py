@@ -28,9 +28,7 @@ class Ledger:
 
     lines: tuple[LedgerLine, ...] = ()
 
-    def add(
-        self, step: str, what: str, n: int, *, unit: str = "rows", column: str = ""
-    ) -> Ledger:
+    def add(self, step: str, what: str, n: int, *, unit: str = "rows", column: str = "") -> Ledger:
         """Return a ledger with one line more."""
         return Ledger((*self.lines, LedgerLine(step, what, int(n), unit, column)))
 
@@ -56,9 +54,7 @@ class Ledger:
         import pandas as pd
 
         names = ("step", "what", "n", "unit", "column", "source")
-        return pd.DataFrame(
-            {name: [getattr(line, name) for line in self.lines] for name in names}
-        )
+        return pd.DataFrame({name: [getattr(line, name) for line in self.lines] for name in names})
 
     def __iter__(self) -> Iterator[LedgerLine]:
         return iter(self.lines)

@@ -118,7 +118,9 @@ def _refuse_collisions(known: tuple[str, ...], renames: Mapping[str, str]) -> No
 
 
 def _long_by_partner(
-    frame: Frame, simple: Mapping[str, str], by_partner: Mapping[str, Mapping[str, str]],
+    frame: Frame,
+    simple: Mapping[str, str],
+    by_partner: Mapping[str, Mapping[str, str]],
     ledger: Ledger,
 ) -> tuple[Frame, Ledger]:
     """One row for each partner; items asked once stand in a row of their own, without partner.
@@ -138,8 +140,10 @@ def _long_by_partner(
     for partner in partners:
         places = {i: p[partner] for i, p in by_partner.items() if partner in p}
         answered = nw.any_horizontal(
-            *(~nw.col(c).cast(nw.String).is_null() & (nw.col(c).cast(nw.String) != "")
-              for c in places.values()),
+            *(
+                ~nw.col(c).cast(nw.String).is_null() & (nw.col(c).cast(nw.String) != "")
+                for c in places.values()
+            ),
             ignore_nulls=True,
         )
         total = collect(frame.select(nw.len().alias("n"), answered.sum().alias("a")))

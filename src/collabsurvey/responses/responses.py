@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Literal, cast
+from typing import Any, Literal, get_args
 
 import narwhals as nw
 
-from collabsurvey.errors import DataError, OptionError, UnknownNameError
+from collabsurvey.errors import DataError, OptionError
 from collabsurvey.instruments.model import Instrument
 from collabsurvey.responses.engine import (
-    Frame,
     as_narwhals,
     collect,
     column_names,
@@ -32,7 +31,7 @@ Role = Literal[
     "weight",
     "stratum",
 ]
-ROLES: tuple[str, ...] = Role.__args__  # type: ignore[attr-defined]
+ROLES: tuple[str, ...] = get_args(Role)
 ROW_KEY = ("respondent", "wave", "partner")  # one row of answers for each combination
 
 
@@ -53,6 +52,9 @@ class Responses:
         Everything that was recoded, dropped or set to missing, counted.
     synthetic : bool
         Whether the answers were drawn by a computer.
+    key : tuple of roles, optional
+        Roles that tell rows apart besides respondent, wave and partner, such as the cluster
+        where a person may answer once in each.
     """
 
     frame: Any
@@ -60,6 +62,7 @@ class Responses:
     roles: Mapping[str, str] = field(default_factory=dict)
     ledger: Ledger = field(default_factory=Ledger)
     synthetic: bool = False
+    key: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "roles", MappingProxyType(dict(self.roles)))
@@ -72,7 +75,7 @@ class Responses:
 
     @property
     def n_respondents(self) -> int:
-        """People who answered: different ids, and each row that has no id; rows without the role."""
+        """Different ids, and each row that has no id; all rows where the role is not set."""
         if "respondent" not in self.roles:
             return self.n_rows
         who = nw.col(self.roles["respondent"])
@@ -81,6 +84,16 @@ class Responses:
         named = collect(known.select(nw.len().alias("n")))["n"].to_list()[0]
         nameless = collect(frame.filter(who.is_null()).select(nw.len().alias("n")))
         return int(named) + int(nameless["n"].to_list()[0])
+
+    @property
+    def key_roles(self) -> tuple[str, ...]:
+        """Roles whose values together occur once: the row key."""
+        named = (*ROW_KEY, *(self.key or ()))
+        return tuple(dict.fromkeys(role for role in named if role in self.roles))
+
+    def replace(self, **changes: Any) -> Responses:
+        """Return responses in which the named fields are others."""
+        return replace(self, **changes)
 
     def role(self, role: str, *, purpose: str) -> str:
         """Return the column of a role that an analysis cannot do without."""
@@ -102,29 +115,39 @@ class Responses:
     def wide(self, by: str = "wave") -> Any:
         """One row per respondent, with a column `item_level` for each level of the role `by`.
 
-        Returned in the caller's engine; other roles get a column for each level too.
+        Returned in the caller's engine, sorted by respondent where it is eager. The rest of the
+        row key (such as the partner) stays a column; other roles get a column for each level.
+        Rows without a respondent or a level are left out, because they cannot be matched.
         """
-        who = self.role("respondent", purpose="Wide data")
-        when = self.role(by, purpose="Wide data")
+        purpose = "Wide data"
+        self.role("respondent", purpose=purpose)
+        when = self.role(by, purpose=purpose)
+        who = [self.roles[role] for role in self.key_roles if role != by]
         frame = as_narwhals(self.frame)
-        others = [column for role, column in self.roles.items() if role not in ("respondent", by)]
-        present = set(column_names(frame))
-        values = [*others, *(item for item in self.instrument.item_ids if item in present)]
-        levels = collect(frame.select(when).unique())[when].to_list()
-        known = sorted(level for level in levels if level is not None and level == level)
-        wide: Any = None
-        for level in known:
-            rows = frame.filter(nw.col(when) == level, ~nw.col(who).is_null())
-            part = rows.select(who, *(nw.col(c).alias(f"{c}_{level:g}" if isinstance(level, float) else f"{c}_{level}") for c in values))
-            if wide is None:
-                wide = part
-                continue
-            wide = wide.join(part, on=who, how="full", suffix="__right")
-            wide = wide.with_columns(nw.coalesce(who, f"{who}__right").alias(who))
-            wide = wide.drop(f"{who}__right")
-        if wide is None:
-            raise DataError(f"Wide data: the column {when!r} is empty, so there are no waves.")
-        return to_native(wide if is_lazy(wide) else wide.sort(who))
+        others = [column for column in self.roles.values() if column not in (*who, when)]
+        values = [*others, *self.instrument.item_ids]
+        known = frame.filter(~nw.col(when).is_null(), ~nw.col(who[0]).is_null())
+        levels = sorted(collect(known.select(when).unique())[when].to_list())
+        if not levels:
+            raise DataError(f"Wide data: the column {when!r} is empty, so it has no levels.")
+        # Ids first and each level joined to them: a join on keys with nulls would lose rows.
+        texts = [nw.col(column).cast(nw.String).fill_null("") for column in who[1:]]
+        keys = [who[0], *(f"key__{j}" for j in range(len(texts)))]
+        known = known.with_columns(
+            *(text.alias(key) for text, key in zip(texts, keys[1:], strict=True))
+        )
+        wide: Any = known.select(*dict.fromkeys((*keys, *who))).unique(subset=keys, keep="any")
+        for level in levels:
+            named = [nw.col(column).alias(f"{column}_{_label(level)}") for column in values]
+            rows = known.filter(nw.col(when) == level).select(*keys, *named)
+            wide = wide.join(rows, on=keys, how="left")
+        wide = wide.drop(*keys[1:])
+        if is_lazy(wide):
+            return to_native(wide)
+        wide = wide.sort(who)
+        if wide.implementation.is_pandas():
+            return to_native(wide).reset_index(drop=True)
+        return to_native(wide)
 
     def __repr__(self) -> str:
         roles = ", ".join(f"{role}={column}" for role, column in self.roles.items())
@@ -133,77 +156,6 @@ class Responses:
         return f"Responses({self.instrument.id}, {size}{f', {roles}' if roles else ''}{mark})"
 
 
-def concat(parts: Sequence[Responses]) -> Responses:
-    """Put waves, schools or files of one instrument together, one above the other.
-
-    Role columns take the names of the first part. Ids that are numbers in one part and
-    text in another are refused: 7 and "07" may be one person or two.
-    """
-    from collabsurvey.responses.build import check_answers
-
-    if not parts:
-        raise OptionError("parts", [], allowed=("at least one Responses",))
-    first = parts[0]
-    frames: list[Frame] = []
-    for part in parts:
-        frames.append(_aligned(first, part))
-    columns = list(dict.fromkeys(name for frame in frames for name in column_names(frame)))
-    _check_types(frames, [first.roles[role] for role in first.roles])
-    schema = {name: dtype for frame in frames for name, dtype in frame.collect_schema().items()}
-    padded = [
-        frame.with_columns(
-            *(nw.lit(None, dtype=schema[name]).alias(name)
-              for name in columns if name not in column_names(frame))
-        ).select(columns)
-        for frame in frames
-    ]
-    frame = cast("Frame", nw.concat(cast("Any", padded), how="vertical"))
-    if isinstance(frame, nw.DataFrame) and frame.implementation.is_pandas():
-        frame = nw.from_native(to_native(frame).reset_index(drop=True))
-    joined = replace(
-        first,
-        frame=to_native(frame),
-        ledger=Ledger(tuple(line for part in parts for line in part.ledger)),
-        synthetic=any(part.synthetic for part in parts),
-    )
-    check_answers(joined, only_keys=True)
-    return joined
-
-
-def _aligned(first: Responses, part: Responses) -> Frame:
-    same = (part.instrument.id, part.instrument.version) == (
-        first.instrument.id,
-        first.instrument.version,
-    )
-    if not same or part.instrument.item_ids != first.instrument.item_ids:
-        raise DataError(
-            f"Responses to {part.instrument.id!r} {part.instrument.version} cannot be put under "
-            f"responses to {first.instrument.id!r} {first.instrument.version}: the questions differ."
-        )
-    if set(part.roles) != set(first.roles):
-        differ = sorted(set(part.roles) ^ set(first.roles))
-        raise DataError(
-            f"The parts do not have the same roles: {', '.join(differ)} is set in one and not in "
-            "another. Set it in all, for example with with_constant('wave', 1)."
-        )
-    rename = {part.roles[r]: first.roles[r] for r in first.roles if part.roles[r] != first.roles[r]}
-    frame = as_narwhals(part.frame)
-    taken = set(rename.values()) & set(column_names(frame)) - set(rename)
-    if taken:
-        raise UnknownNameError(
-            "free column name", sorted(taken)[0], available=(), where="A part to be concatenated"
-        )
-    return frame.rename(rename) if rename else frame
-
-
-def _check_types(frames: Sequence[Frame], columns: Sequence[str]) -> None:
-    for column in columns:
-        kinds = {
-            "text" if not frame.collect_schema()[column].is_numeric() else "numbers"
-            for frame in frames
-        }
-        if len(kinds) > 1:
-            raise DataError(
-                f"Column {column!r} holds text in one part and numbers in another, so '07' and 7 "
-                "cannot be told apart. Read it as text in every part."
-            )
+def _label(level: Any) -> str:
+    """How a level is written in a column name: wave 1.0 is 1."""
+    return f"{level:g}" if isinstance(level, float) else str(level)

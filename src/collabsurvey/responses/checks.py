@@ -1,0 +1,207 @@
+"""What must be true of answers: roles, ranges and the row key; every fault at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import narwhals as nw
+
+from collabsurvey.errors import AnswersError, DataError, listed
+from collabsurvey.instruments.model import Instrument
+from collabsurvey.responses.engine import (
+    Frame,
+    as_narwhals,
+    collect,
+    column_names,
+    is_number,
+)
+from collabsurvey.responses.ids import look_alikes
+from collabsurvey.responses.ledger import Ledger
+from collabsurvey.responses.responses import ROLES, Responses
+
+ID_ROLES = ("respondent", "cluster", "partnership")
+LARGEST_EXACT_FLOAT = 2.0**53  # beyond it neighbouring whole numbers are the same float
+
+
+def count_rows(frame: Frame) -> int:
+    """How many rows there are."""
+    return int(collect(frame.select(nw.len().alias("n")))["n"].to_list()[0])
+
+
+def role_faults(frame: Frame, roles: Mapping[str, str], key: Sequence[str]) -> list[str]:
+    """Roles that do not exist, columns that are not there or have two roles."""
+    known = column_names(frame)
+    faults = [
+        f"{role!r} is not a role. Roles are: {', '.join(ROLES)}."
+        for role in roles
+        if role not in ROLES
+    ]
+    faults += [
+        f"The role {role!r} names the column {column!r}, which is not in the table. "
+        f"Columns are: {listed(known)}."
+        for role, column in roles.items()
+        if role in ROLES and column not in known
+    ]
+    used: dict[str, str] = {}
+    for role, column in roles.items():
+        if column in used:
+            faults.append(f"The column {column!r} cannot be both {used[column]} and {role}.")
+        used[column] = role
+    faults += [
+        f"The row key names {role!r}, which is not a role that is set. Roles set: {listed(roles)}."
+        for role in key
+        if role not in roles and role != "partner"
+    ]
+    return faults
+
+
+def weight_faults(frame: Frame, roles: Mapping[str, str]) -> list[str]:
+    """Weights that are text, negative, infinite or all zero."""
+    if "weight" not in roles:
+        return []
+    name = roles["weight"]
+    if not is_number(frame.collect_schema()[name]):
+        return [f"The weight column {name!r} holds text, not numbers."]
+    weight = nw.col(name).cast(nw.Float64)
+    found = collect(
+        frame.select(
+            (weight < 0).sum().alias("negative"),
+            (weight == float("inf")).sum().alias("infinite"),
+            (weight > 0).sum().alias("positive"),
+        )
+    ).to_dict(as_series=False)
+    counts = {what: int(value[0] or 0) for what, value in found.items()}
+    if counts["negative"]:
+        return [f"The weight column {name!r} has {counts['negative']} negative values."]
+    if counts["infinite"]:
+        return [f"The weight column {name!r} has {counts['infinite']} infinite values."]
+    return [] if counts["positive"] else [f"The weight column {name!r} has no value above zero."]
+
+
+def check_answers(responses: Responses, *, only_keys: bool = False) -> Responses:
+    """Check ranges and row keys; return the responses with what was counted in the ledger."""
+    frame = as_narwhals(responses.frame)
+    faults: list[str] = []
+    ledger = responses.ledger
+    if not only_keys:
+        faults += range_faults(frame, responses.instrument)
+        ledger = _count_missing(frame, responses, ledger)
+    for role in ID_ROLES:
+        if role in responses.roles:
+            faults += look_alikes(frame, responses.roles[role], role)
+            faults += _long_floats(frame, responses.roles[role], role)
+    faults += _key_faults(frame, responses)
+    if faults:
+        raise AnswersError("The table", faults)
+    return replace(responses, ledger=ledger)
+
+
+def impossible(instrument: Instrument, item: str) -> nw.Expr | None:
+    """True where an answer is not one that the item allows; None where any is."""
+    answers = instrument.response_set(item)
+    if answers is None:
+        return None
+    column = nw.col(item)
+    if answers.type == "bounded":
+        return (~column.is_null()) & ((column < answers.low) | (column > answers.high))
+    return ~column.is_null() & ~column.is_in(list(answers.values))
+
+
+def range_faults(frame: Frame, instrument: Instrument) -> list[str]:
+    """Answers that the item's response set does not allow, item by item."""
+    checks = {item: impossible(instrument, item) for item in instrument.item_ids}
+    bad = {item: check for item, check in checks.items() if check is not None}
+    counts = count_each(frame, bad)
+    faults = []
+    for item, n in counts.items():
+        values = collect(frame.filter(bad[item]).select(item).unique())[item].to_list()
+        seen = listed([f"{value:g}" for value in sorted(values)], most=5)
+        number = "1 answer that is" if n == 1 else f"{n} answers that are"
+        faults.append(
+            f"Item {item!r} has {number} not possible: {seen}. {_allowed(instrument, item)} "
+            "If they mean that no answer was given, name them in missing_codes."
+        )
+    return faults
+
+
+def count_each(frame: Frame, conditions: Mapping[str, nw.Expr]) -> dict[str, int]:
+    """In how many rows each condition holds, in one pass; those that hold nowhere left out."""
+    if not conditions:
+        return {}
+    sums = [condition.sum().alias(f"{i}") for i, condition in enumerate(conditions.values())]
+    found = collect(frame.select(*sums)).to_dict(as_series=False)
+    counts = {name: int(found[f"{i}"][0] or 0) for i, name in enumerate(conditions)}
+    return {name: n for name, n in counts.items() if n}
+
+
+def _allowed(instrument: Instrument, item: str) -> str:
+    answers = instrument.response_set(item)
+    if answers is None:
+        return ""
+    if answers.type == "bounded":
+        return f"Answers go from {answers.low:g} to {answers.high:g}."
+    return f"Answers are {listed([f'{v:g}' for v in answers.values])}."
+
+
+def _count_missing(frame: Frame, responses: Responses, ledger: Ledger) -> Ledger:
+    """Note rows without an answer, an id, a school or a weight; they stay in the data."""
+    items = responses.instrument.item_ids
+    empty = nw.all_horizontal(*(nw.col(item).is_null() for item in items), ignore_nulls=False)
+    roles = {
+        role: responses.roles[role] for role in (*ID_ROLES, "weight") if role in responses.roles
+    }
+    counts = count_each(
+        frame, {"items": empty, **{r: nw.col(column).is_null() for r, column in roles.items()}}
+    )
+    if counts.get("items") == count_rows(frame):
+        raise DataError(
+            "Every answer is missing: no row has an answer to any item. Check the column mapping "
+            "and the missing codes."
+        )
+    if "items" in counts:
+        ledger = ledger.add("note", "rows without any answer, kept", counts["items"])
+    for role, column in roles.items():
+        if role in counts:
+            what = f"rows without a {role} id, kept"
+            if role == "weight":
+                what = "rows without a weight, which count as zero where weights are applied"
+            ledger = ledger.add("note", what, counts[role], column=column)
+    return ledger
+
+
+def _long_floats(frame: Frame, column: str, role: str) -> list[str]:
+    """Ids that were turned into decimal numbers and are too long for them."""
+    if not frame.collect_schema()[column].is_float():
+        return []
+    largest = collect(frame.select(nw.col(column).abs().max().alias("m")))["m"].to_list()[0]
+    if largest is None or largest <= LARGEST_EXACT_FLOAT:
+        return []
+    return [
+        f"The {role} column {column!r} holds decimal numbers of more than 15 digits, in which "
+        "different ids look the same. Read it as text."
+    ]
+
+
+def _key_faults(frame: Frame, responses: Responses) -> list[str]:
+    """Two rows with the same key, such as one respondent in one wave about one partner."""
+    roles = responses.roles
+    if "respondent" not in roles:
+        return []
+    words = responses.key_roles
+    key = [roles[role] for role in words]
+    known = frame.filter(~nw.col(roles["respondent"]).is_null())
+    sizes = known.group_by(key).agg(nw.len().alias("rows__")).filter(nw.col("rows__") > 1)
+    repeated = collect(sizes)
+    if not len(repeated):
+        return []
+    extra = int(repeated["rows__"].sum()) - len(repeated)
+    first = min(zip(*(repeated[name].to_list() for name in key), strict=True), key=str)
+    example = ", ".join(f"{name} {value}" for name, value in zip(key, first, strict=True))
+    hint = "" if "wave" in roles else " If there are several waves, set the wave role."
+    return [
+        f"{len(repeated)} keys ({' × '.join(words)}) occur more than once, {extra} rows too many; "
+        f"for example {example}.{hint} Say which row counts with "
+        "repair={'duplicates': {'keep': 'most_complete'}} (or 'first', 'last'); or, if a person "
+        "may answer once in each school or course, say key=['respondent', 'cluster']."
+    ]

@@ -1,0 +1,170 @@
+"""Answers from a file: CSV, TSV or Parquet, with what its columns are and what to repair."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from collabsurvey.errors import AnswersError, NotSupportedError, OptionError
+from collabsurvey.instruments.model import Instrument
+from collabsurvey.responses.build import ColumnMap, Items, from_frame
+from collabsurvey.responses.ledger import Ledger, LedgerLine
+from collabsurvey.responses.numbers import numbers_from_text
+from collabsurvey.responses.repair import Repair
+from collabsurvey.responses.responses import ROLES, Responses
+from collabsurvey.responses.tables import read_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PLATFORMS = ("csv", "parquet")
+
+
+def read_responses(
+    path: str | Path,
+    *,
+    instrument: Instrument | None = None,
+    scales: Mapping[str, Sequence[str]] | None = None,
+    reverse_keyed: Iterable[str] = (),
+    response_range: tuple[float, float] | None = None,
+    min_valid: str | int = "2/3",
+    platform: str | None = None,
+    columns: ColumnMap | str | Path | None = None,
+    roles: Mapping[str, str] | None = None,
+    key: Sequence[str] | None = None,
+    missing_codes: Iterable[float | str] = (),
+    items: Items = "all",
+    repair: Mapping[str, Any] | None = None,
+    constants: Mapping[str, str | int] | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    synthetic: bool = False,
+) -> Responses:
+    """Read one survey export.
+
+    Parameters
+    ----------
+    path : path
+        A CSV, TSV or other delimited text file, or Parquet. Every cell of a text file is read
+        as text, so ids keep their leading zeros; only the empty cell is missing.
+    platform : {"csv", "parquet"}, optional
+        Exports of survey platforms with their own header rows are a later version.
+    columns : mapping, or path of a CSV
+        As in `from_frame`; a file has the columns `item`, `column` and, for questions asked
+        about each partner, `partner`.
+    constants : mapping of role to value
+        Roles that have one value in the whole file, such as {"wave": 1}.
+    repair : mapping
+        What may be mended, and how; see `collabsurvey.responses.repair`.
+    encoding, delimiter : str, optional
+        Found where they are left out; see `read_table`.
+    instrument, scales, reverse_keyed, response_range, min_valid, roles, key, missing_codes, items,
+    synthetic
+        As in `from_frame`.
+
+    Returns
+    -------
+    Responses
+        Its frame is pandas. The ledger accounts for every row of the file.
+
+    Raises
+    ------
+    DataError
+        The file is not there, is empty, is no table, or is cut off.
+    AnswersError
+        With every fault of the table.
+    """
+    if platform is not None and platform not in PLATFORMS:
+        raise NotSupportedError(
+            f"Reading exports of {platform!r}",
+            instead="Export a CSV with one header row and leave platform out.",
+        )
+    plan = Repair.from_mapping(repair)
+    frame, lines = read_table(
+        path, encoding=encoding, delimiter=delimiter, drop_truncated=plan.truncated == "drop"
+    )
+    roles = dict(roles or {})
+    frame = _with_constants(frame, constants or {}, roles)
+    frame, weight_lines = _with_weights(frame, roles)
+    if isinstance(columns, str | Path):
+        columns = read_column_map(columns)
+    responses = from_frame(
+        frame,
+        instrument=instrument,
+        scales=scales,
+        reverse_keyed=reverse_keyed,
+        response_range=response_range,
+        min_valid=min_valid,
+        missing_codes=missing_codes,
+        roles=roles,
+        key=key,
+        columns=columns,
+        items=items,
+        repair=repair,
+        synthetic=synthetic,
+    )
+    counted = responses.ledger.lines[1:]  # the file's own lines say how many rows were read
+    ledger = Ledger((*lines, *weight_lines, *counted)).named(Path(path).name)
+    return replace(responses, ledger=ledger)
+
+
+def read_column_map(path: str | Path) -> dict[str, str | dict[str, str]]:
+    """Read which column holds which item from a CSV with `item`, `column` and maybe `partner`."""
+    table, _ = read_table(path)
+    name = Path(path).name
+    faults = [
+        f"It has no column {column!r}. The columns are: item, column, and partner where needed."
+        for column in ("item", "column")
+        if column not in table.columns
+    ]
+    if faults:
+        raise AnswersError(name, faults)
+    found: dict[str, str | dict[str, str]] = {}
+    partners = table["partner"] if "partner" in table.columns else [None] * len(table)
+    rows = zip(table["item"], table["column"], partners, strict=True)
+    for number, (item, column, partner) in enumerate(rows, start=1):
+        if not isinstance(item, str) or not isinstance(column, str):
+            faults.append(f"Row {number} has no item or no column.")
+        elif not isinstance(partner, str):
+            if item in found:
+                faults.append(f"Row {number}: {item!r} is mapped already.")
+            found.setdefault(item, column)
+        else:
+            places = found.setdefault(item, {})
+            if isinstance(places, str) or partner in places:
+                faults.append(f"Row {number}: {item!r} is mapped already for {partner!r}.")
+            else:
+                places[partner] = column
+    if faults:
+        raise AnswersError(name, faults)
+    return found
+
+
+def _with_constants(
+    frame: pd.DataFrame, constants: Mapping[str, str | int], roles: dict[str, str]
+) -> pd.DataFrame:
+    """Add a column for each role that has one value in the whole file; `roles` gains it."""
+    for role, value in constants.items():
+        if role not in ROLES:
+            raise OptionError("constants", role, allowed=ROLES)
+        if role in roles:
+            raise OptionError(
+                "constants", role, allowed=(f"a role without a column; roles[{role!r}] is set",)
+            )
+        column = role if role not in frame.columns else f"{role}_role"
+        frame = frame.assign(**{column: value})
+        roles[role] = column
+    return frame
+
+
+def _with_weights(
+    frame: pd.DataFrame, roles: Mapping[str, str]
+) -> tuple[pd.DataFrame, tuple[LedgerLine, ...]]:
+    """Weights written as text become numbers."""
+    column = roles.get("weight")
+    if column is None or column not in frame.columns:
+        return frame, ()
+    numbers, lines = numbers_from_text(frame[column])
+    return frame.assign(**{column: numbers}), lines

@@ -1,0 +1,239 @@
+r"""Repairs that the user declares: ids, repeated, impossible, empty and cut-off rows.
+
+    repair = {
+        "ids": {"pattern": r"^_(\d+)_1$", "column": "user", "unmatched": "missing"},
+        "duplicates": {"keep": "most_complete"},
+        "out_of_range": "missing",
+        "empty_rows": "drop",
+        "truncated": "drop",
+    }
+
+`ids` may be a list, one for each column. Nothing is mended that was not named here, and each
+repair is a line of the ledger: rows in = rows out + rows dropped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import narwhals as nw
+
+from collabsurvey.errors import (
+    AnswersError,
+    NotSupportedError,
+    OptionError,
+    UnknownNameError,
+    listed,
+)
+from collabsurvey.responses.engine import Frame, collect, column_names, is_known, is_lazy
+from collabsurvey.responses.ledger import Ledger
+
+Keep = Literal["most_complete", "first", "last"]
+Unmatched = Literal["error", "missing", "drop"]
+REPAIRS = ("ids", "duplicates", "out_of_range", "empty_rows", "truncated")
+KEEP: tuple[Keep, ...] = ("most_complete", "first", "last")
+UNMATCHED: tuple[Unmatched, ...] = ("error", "missing", "drop")
+SHOWN_IDS = 5
+
+
+@dataclass(frozen=True)
+class IdRepair:
+    """The part of an id that counts: the group of a pattern."""
+
+    pattern: str  # a regular expression with one group
+    column: str | None = None  # the respondent role's column if None
+    unmatched: Unmatched = "error"  # what becomes of an id that the pattern does not fit
+
+    @classmethod
+    def from_mapping(cls, given: Mapping[str, Any]) -> Self:
+        """Check one entry of `ids`."""
+        _known(given, ("pattern", "column", "unmatched"), where="repair['ids']")
+        pattern = given.get("pattern")
+        try:
+            n_groups = re.compile(str(pattern)).groups if pattern is not None else 0
+        except re.error as error:
+            raise OptionError(
+                "repair['ids']['pattern']", pattern, allowed=(f"a regular expression ({error})",)
+            ) from None
+        if n_groups != 1:
+            raise OptionError(
+                "repair['ids']['pattern']",
+                pattern,
+                allowed=(r"a regular expression with one group, such as '^_(\d+)_1$'",),
+            )
+        unmatched = given.get("unmatched", "error")
+        _one_of("repair['ids']['unmatched']", unmatched, UNMATCHED)
+        return cls(str(pattern), given.get("column"), unmatched)
+
+
+@dataclass(frozen=True)
+class Repair:
+    """Everything that may be mended; see the module."""
+
+    ids: tuple[IdRepair, ...] = ()
+    duplicates: Keep | None = None
+    out_of_range: Literal["missing"] | None = None
+    empty_rows: Literal["drop"] | None = None
+    truncated: Literal["drop"] | None = None
+
+    @classmethod
+    def from_mapping(cls, given: Mapping[str, Any] | None) -> Self:
+        """Check what the user wrote; unknown repairs are refused."""
+        given = given or {}
+        _known(given, REPAIRS, where="repair")
+        ids = given.get("ids") or ()
+        entries = [ids] if isinstance(ids, Mapping) else list(ids)
+        duplicates = given.get("duplicates")
+        if duplicates is not None:
+            if not isinstance(duplicates, Mapping):
+                raise OptionError("repair['duplicates']", duplicates, allowed=({"keep": KEEP[0]},))
+            _known(duplicates, ("keep",), where="repair['duplicates']")
+            duplicates = duplicates.get("keep")
+            _one_of("repair['duplicates']['keep']", duplicates, KEEP)
+        for name, word in (
+            ("out_of_range", "missing"),
+            ("empty_rows", "drop"),
+            ("truncated", "drop"),
+        ):
+            if given.get(name) is not None:
+                _one_of(f"repair[{name!r}]", given[name], (word,))
+        return cls(
+            ids=tuple(IdRepair.from_mapping(entry) for entry in entries),
+            duplicates=duplicates,
+            out_of_range=given.get("out_of_range"),
+            empty_rows=given.get("empty_rows"),
+            truncated=given.get("truncated"),
+        )
+
+
+def _known(given: Mapping[str, Any], keys: Sequence[str], *, where: str) -> None:
+    for name in given:
+        if name not in keys:
+            raise UnknownNameError("key", str(name), available=keys, where=where)
+
+
+def _one_of(option: str, value: object, allowed: Iterable[str]) -> None:
+    if value not in tuple(allowed):
+        raise OptionError(option, value, allowed=allowed)
+
+
+def repair_ids(
+    frame: Frame, repairs: Sequence[IdRepair], roles: Mapping[str, str], ledger: Ledger
+) -> tuple[Frame, Ledger]:
+    """Take the id out of the text around it, column by column."""
+    if repairs and is_lazy(frame):
+        raise _rows_needed("Repairing ids")
+    for repair in repairs:
+        frame, ledger = _repair_column(frame, repair, roles, ledger)
+    return frame, ledger
+
+
+def _repair_column(
+    frame: Frame, repair: IdRepair, roles: Mapping[str, str], ledger: Ledger
+) -> tuple[Frame, Ledger]:
+    column = repair.column or roles.get("respondent")
+    if column is None:
+        raise OptionError(
+            "repair['ids']['column']", None, allowed=("a column, or set the respondent role",)
+        )
+    known = column_names(frame)
+    if column not in known:
+        raise UnknownNameError("column", column, available=known, where="repair['ids']")
+    text = nw.col(column).cast(nw.String)
+    counts = collect(
+        frame.select(text.alias("id__")).group_by("id__").agg(nw.len().alias("rows__"))
+    )
+    found: dict[str, str | None] = {}
+    changed = 0
+    unmatched: dict[str, int] = {}
+    for value, n in zip(counts["id__"].to_list(), counts["rows__"].to_list(), strict=True):
+        if not is_known(value):
+            continue
+        match = re.search(repair.pattern, value)
+        found[value] = match.group(1) if match else None
+        if not found[value]:
+            unmatched[value] = n
+        elif found[value] != value:
+            changed += n
+    if unmatched and repair.unmatched == "error":
+        raise AnswersError("The table", [_unmatched_ids(column, repair.pattern, unmatched)])
+    if changed:
+        what = f"ids taken out of the pattern {repair.pattern}"
+        ledger = ledger.add("repair", what, changed, unit="cells", column=column)
+    kept = {value: part for value, part in found.items() if part and value not in unmatched}
+    if unmatched:
+        n = sum(unmatched.values())
+        what = f"ids that do not fit the pattern {repair.pattern}"
+        if repair.unmatched == "drop":
+            frame = frame.filter(text.is_null() | ~text.is_in(list(unmatched)))
+            ledger = ledger.add("drop", f"rows with {what}", n, column=column)
+        else:
+            ledger = ledger.add(
+                "missing", f"{what}, set to missing", n, unit="cells", column=column
+            )
+    if not kept:
+        return frame.with_columns(nw.lit(None, dtype=nw.String).alias(column)), ledger
+    mended = text.replace_strict(
+        list(kept), list(kept.values()), default=None, return_dtype=nw.String
+    )
+    return frame.with_columns(mended.alias(column)), ledger
+
+
+def _unmatched_ids(column: str, pattern: str, unmatched: Mapping[str, int]) -> str:
+    examples = [f"{value!r} ({n} rows)" for value, n in sorted(unmatched.items())]
+    return (
+        f"Column {column!r} has {len(unmatched)} ids that do not fit the pattern {pattern}: "
+        f"{listed(examples, most=SHOWN_IDS)}. Say what becomes of them with "
+        "repair={'ids': {'unmatched': 'missing'}} (or 'drop')."
+    )
+
+
+def drop_empty_rows(frame: Frame, items: Sequence[str], ledger: Ledger) -> tuple[Frame, Ledger]:
+    """Leave out rows that answered no item."""
+    empty = nw.all_horizontal(*(nw.col(item).is_null() for item in items), ignore_nulls=False)
+    n = int(collect(frame.select(empty.sum().alias("n")))["n"].to_list()[0] or 0)
+    if not n:
+        return frame, ledger
+    return frame.filter(~empty), ledger.add("drop", "rows without any answer", n)
+
+
+def resolve_duplicates(
+    frame: Frame, key: Sequence[str], items: Sequence[str], keep: Keep, ledger: Ledger
+) -> tuple[Frame, Ledger]:
+    """Keep one row of each key; the first column of `key` is the respondent.
+
+    "most_complete" keeps the row with most answered items, and the first in the file of
+    several: a person who starts again usually sees the questions for the second time, so the
+    earlier of two equally full answers is the less practised one. Rows without a respondent
+    id are all kept, because nobody knows whose they are.
+    """
+    if is_lazy(frame):
+        raise _rows_needed("Resolving repeated rows")
+    answered = nw.sum_horizontal(*((~nw.col(i).is_null()).cast(nw.Int64) for i in items))
+    rows = collect(frame.select(*key, answered.alias("answered__"))).with_row_index("row__")
+    known = rows.filter(~nw.col(key[0]).is_null())
+    order, descending = {
+        "most_complete": (["answered__", "row__"], [True, False]),
+        "first": (["row__"], [False]),
+        "last": (["row__"], [True]),
+    }[keep]
+    kept = known.sort(*order, descending=descending).unique(
+        subset=list(key), keep="first", maintain_order=True
+    )
+    dropped = set(known["row__"].to_list()).difference(kept["row__"].to_list())
+    if not dropped:
+        return frame, ledger
+    rows_kept = [row not in dropped for row in range(len(rows))]
+    what = f"repeated rows of {' × '.join(key)}; the {keep.replace('_', ' ')} of each is kept"
+    return collect(frame).filter(rows_kept), ledger.add("drop", what, len(dropped))
+
+
+def _rows_needed(what: str) -> NotSupportedError:
+    return NotSupportedError(
+        f"{what} of a lazy frame",
+        instead="Its rows have no order until they are computed: collect it first "
+        "(polars .collect(), DuckDB .df()), or write it to Parquet and read that file.",
+    )
