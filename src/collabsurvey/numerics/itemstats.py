@@ -123,7 +123,8 @@ def alpha_std_error(cov: FloatArray, n: int) -> float:
     total, trace = cov.sum(), np.trace(cov)
     square = cov @ cov
     q = total * (np.trace(square) + trace**2) - 2 * trace * square.sum()
-    return float(np.sqrt(2 * k**2 / ((k - 1) ** 2 * total**3) * q / n))
+    # Zero for items that are copies of each other, where rounding may leave it below.
+    return float(np.sqrt(2 * k**2 / ((k - 1) ** 2 * total**3) * max(q, 0.0) / n))
 
 
 def contradicting_items(cov: FloatArray) -> tuple[int, ...]:

@@ -209,8 +209,10 @@ def alpha(
         Rows with all items, or each covariance from the rows that have both (psych's
         default; the interval then counts all rows).
     bootstrap : "studentised", "percentile" or "bca"
-        On log(1 - alpha) for "studentised". The default is the one whose coverage was
-        nearest to nominal; the others are too short with fewer than 40 clusters.
+        "studentised" works on log(1 - alpha). It is the default because of its coverage: with
+        10 schools of 30 staff 95, 92 and 93 % at intraclass correlations of .09, .17 and
+        .26, against 90, 86 and 83 % for "percentile" and 90, 86 and 86 % for "bca"
+        (benchmarks/coverage_alpha.csv).
     n_boot, seed
         Resamples, and the seed that makes them repeatable.
 

@@ -119,7 +119,8 @@ def bootstrap_interval(
             std_error=float(error[0]),
             conf_level=conf_level,
         )
-        low, high = float(1 - np.exp(high)), float(1 - np.exp(low))
+        with np.errstate(over="ignore"):  # with few clusters the lower limit may be unbounded
+            low, high = float(1 - np.exp(high)), float(1 - np.exp(low))
     elif kind == "percentile":
         low, high = percentile_interval(1 - np.exp(values), conf_level=conf_level)
     else:

@@ -1,0 +1,423 @@
+"""Alpha against psych, psychometric and multilevel; intervals; what must hold; what is refused."""
+
+from __future__ import annotations
+
+import warnings
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pingouin
+import polars as pl
+import pytest
+from numpy.testing import assert_allclose
+
+from collabsurvey.errors import (
+    DataError,
+    FewClustersWarning,
+    KeyingWarning,
+    NotEnoughDataError,
+    NotEnoughItemsError,
+    NotSupportedError,
+    NoVarianceError,
+    OptionError,
+    UnknownNameError,
+)
+from collabsurvey.reliability import AlphaResult, alpha
+from collabsurvey.responses import Responses, from_frame
+from support import BFI_REVERSED, BFI_SCALES, dataset, gold
+
+RTOL = 1e-8  # closed forms; the stored values have 15 digits
+GOLD = gold("02_reliability")
+ENGINES = {
+    "pandas": lambda frame: frame,
+    "polars": pl.from_pandas,
+    "polars lazy": lambda frame: pl.from_pandas(frame).lazy(),
+    "duckdb": lambda frame: duckdb.from_df(frame),
+}
+TOTAL = {
+    "estimate": "raw_alpha",
+    "std_alpha": "std.alpha",
+    "lambda6": "G6(smc)",
+    "average_r": "average_r",
+    "signal_to_noise": "S/N",
+    "std_error": "ase",
+    "median_r": "median_r",
+}
+DROPPED = {
+    "alpha": "raw_alpha",
+    "std_alpha": "std.alpha",
+    "lambda6": "G6(smc)",
+    "average_r": "average_r",
+    "signal_to_noise": "S/N",
+    "std_error": "alpha se",
+    "r_variance": "var.r",
+    "median_r": "med.r",
+}
+
+
+def bfi(engine: str = "pandas", frame: pd.DataFrame | None = None, **roles: str) -> Responses:
+    frame = dataset("bfi") if frame is None else frame
+    return from_frame(
+        ENGINES[engine](frame),
+        scales=BFI_SCALES,
+        reverse_keyed=BFI_REVERSED,
+        response_range=(1, 6),
+        roles=roles,
+    )
+
+
+def schools(n_schools: int = 20, staff: int = 30, icc: float = 0.2, seed: int = 1) -> pd.DataFrame:
+    """Five items with a common factor that schools share in part."""
+    generator = np.random.default_rng(seed)
+    school = np.repeat(np.arange(n_schools), staff)
+    factor = np.sqrt(icc) * generator.standard_normal(n_schools)[school]
+    factor += np.sqrt(1 - icc) * generator.standard_normal(len(school))
+    noise = generator.standard_normal((len(school), 5))
+    frame = pd.DataFrame(0.7 * factor[:, None] + 0.7 * noise, columns=list("abcde"))
+    return frame.assign(school=school)
+
+
+def in_schools(frame: pd.DataFrame, **roles: str) -> Responses:
+    return from_frame(frame, scales={"s": list("abcde")}, roles={"cluster": "school", **roles})
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("missing", ["listwise", "pairwise"])
+@pytest.mark.parametrize("scale", BFI_SCALES)
+def test_alpha_matches_psych(engine: str, missing: str, scale: str) -> None:
+    expected = GOLD[f"alpha_{missing}_bfi_{scale}"]["values"]
+    result = alpha(bfi(engine), scale, missing=missing)
+    for ours, theirs in TOTAL.items():
+        assert_allclose(getattr(result, ours), expected["total"][0][theirs], rtol=RTOL)
+    assert result.n_respondents == expected["n_rows"]
+    assert result.n_items == expected["k"]
+    low, high = (expected["feldt_psych"][name] for name in ("lower.ci", "upper.ci"))
+    assert_allclose([result.ci_low, result.ci_high], [low, high], rtol=RTOL)
+    dropped, stored = result.if_dropped(), pd.DataFrame(expected["alpha_drop"])
+    assert dropped["item"].tolist() == stored["_row"].tolist()
+    for ours, theirs in DROPPED.items():
+        assert_allclose(dropped[ours], stored[theirs], rtol=RTOL)
+    assert_allclose(result.item_rest, pd.DataFrame(expected["item_stats"])["r.drop"], rtol=RTOL)
+
+
+@pytest.mark.parametrize("scale", BFI_SCALES)
+def test_listwise_numbers_match_multilevel_and_psychometric(scale: str) -> None:
+    expected = GOLD[f"alpha_listwise_bfi_{scale}"]["values"]
+    result = alpha(bfi(), scale, conf_level=0.90)
+    ninety = expected["feldt_psychometric_default_90"][0]
+    assert_allclose([result.ci_low, result.ci_high], [ninety["LCL"], ninety["UCL"]], rtol=RTOL)
+    assert_allclose(result.estimate, expected["cronbach_multilevel"]["Alpha"], rtol=RTOL)
+    assert_allclose(result.sem * result.n_items, expected["sem_raw"], rtol=RTOL)
+    assert_allclose(result.score_mean, expected["total"][0]["mean"], rtol=RTOL)
+    assert_allclose(result.score_sd, expected["total"][0]["sd"], rtol=RTOL)
+
+
+def test_alpha_and_feldt_agree_with_pingouin() -> None:
+    frame = schools().drop(columns="school")
+    result = alpha(from_frame(frame, scales={"s": list("abcde")}), "s")
+    estimate, limits = pingouin.cronbach_alpha(frame)
+    assert_allclose(result.estimate, estimate, rtol=1e-10)
+    assert_allclose([result.ci_low, result.ci_high], limits, atol=5e-4)  # rounds to 3 digits
+
+
+def test_bonett_interval_is_its_formula() -> None:
+    result = alpha(bfi(), "agree", ci="bonett")
+    # Bonett & Wright (2015), eq. 3 and 4, by hand; 1.959963984540054 is the normal quantile.
+    n, k = 2709, 5
+    reach = 1.959963984540054 * np.sqrt(2 * k / ((k - 1) * (n - 2)))
+    centre = np.log(1 - result.estimate) - np.log(n / (n - 1))
+    assert_allclose(
+        [result.ci_low, result.ci_high], 1 - np.exp([centre + reach, centre - reach]), rtol=RTOL
+    )
+
+
+def test_reversing_twice_and_order_change_nothing() -> None:
+    frame = dataset("bfi")
+    expected = alpha(bfi(frame=frame), "agree")
+    turned = frame.assign(A2=7 - frame["A2"])[frame.columns[::-1]].sample(frac=1, random_state=1)
+    responses = from_frame(
+        turned,
+        scales={"agree": ["A5", "A4", "A3", "A2", "A1"]},
+        reverse_keyed=["A1", "A2"],
+        response_range=(1, 6),
+    )
+    result = alpha(responses, "agree")
+    assert_allclose(
+        [result.estimate, result.ci_low], [expected.estimate, expected.ci_low], rtol=1e-10
+    )
+    assert_allclose(result.item_rest[::-1], expected.item_rest, rtol=1e-10)
+
+
+def test_a_reversed_item_needs_no_range() -> None:
+    responses = from_frame(dataset("bfi"), scales=BFI_SCALES, reverse_keyed=BFI_REVERSED)
+    assert_allclose(alpha(responses, "agree").estimate, alpha(bfi(), "agree").estimate, rtol=1e-12)
+
+
+def test_items_may_be_named_instead_of_a_scale() -> None:
+    named = alpha(bfi(), ["A1", "A2", "A3", "A4", "A5"])
+    assert named.estimate == alpha(bfi(), "agree").estimate
+    assert named.scale == "A1 … A5"
+
+
+# Clusters
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_schools_are_resampled_where_they_are_known(engine: str) -> None:
+    few = schools(staff=3)
+    frame = few.loc[few.index.repeat(10)]  # ten colleagues who think exactly alike
+    responses = from_frame(
+        ENGINES[engine](frame), scales={"s": list("abcde")}, roles={"cluster": "school"}
+    )
+    result = alpha(responses, "s", n_boot=500)
+    independent = alpha(responses, "s", cluster=None)
+    assert (result.ci_method, result.n_clusters) == ("bootstrap", 20)
+    assert (independent.ci_method, independent.n_clusters) == ("feldt", None)
+    assert result.estimate == independent.estimate
+    # The errors of ten copies are √10 times too small.
+    assert result.ci_high - result.ci_low > 2 * (independent.ci_high - independent.ci_low)
+    assert any("studentised bootstrap of 20 clusters (school)" in note for note in result.notes)
+
+
+def test_the_same_seed_gives_the_same_interval() -> None:
+    responses = in_schools(schools())
+    first, again = alpha(responses, "s"), alpha(responses, "s")
+    assert (first.ci_low, first.ci_high) == (again.ci_low, again.ci_high)
+    other = alpha(responses, "s", seed=2)
+    assert other.ci_low != first.ci_low
+    assert_allclose(other.ci_low, first.ci_low, atol=0.02)
+    assert any("seed 20260901" in note for note in first.notes)
+
+
+@pytest.mark.parametrize("kind", ["studentised", "percentile", "bca"])
+def test_bootstrap_intervals_hold_the_estimate_and_agree_with_many_schools(kind: str) -> None:
+    result = alpha(in_schools(schools(n_schools=200, icc=0.05)), "s", bootstrap=kind)
+    jackknife = alpha(in_schools(schools(n_schools=200, icc=0.05)), "s", ci="jackknife")
+    assert result.ci_low < result.estimate < result.ci_high
+    assert_allclose(
+        [result.ci_low, result.ci_high], [jackknife.ci_low, jackknife.ci_high], atol=0.004
+    )
+
+
+def test_single_rows_are_resampled_on_request() -> None:
+    frame = schools(icc=0.0)
+    responses = from_frame(frame, scales={"s": list("abcde")})
+    result, feldt = alpha(responses, "s", ci="bootstrap"), alpha(responses, "s")
+    assert result.n_clusters is None
+    # Normal and independent: both intervals are right, up to the noise of 2000 resamples.
+    assert_allclose([result.ci_low, result.ci_high], [feldt.ci_low, feldt.ci_high], atol=0.006)
+
+
+def test_people_who_answered_twice_are_the_clusters() -> None:
+    frame = schools(n_schools=30, staff=2).rename(columns={"school": "person"})
+    frame["wave"] = np.tile([1, 2], 30)
+    responses = from_frame(
+        frame, scales={"s": list("abcde")}, roles={"respondent": "person", "wave": "wave"}
+    )
+    result = alpha(responses, "s", n_boot=200)
+    assert (result.ci_method, result.n_clusters) == ("bootstrap", 30)
+    assert any("60 rows of 30 people" in note for note in result.notes)
+
+
+def test_few_schools_are_warned_about() -> None:
+    with pytest.warns(FewClustersWarning, match="Only 4 clusters: the interval is rough"):
+        result = alpha(in_schools(schools(n_schools=4)), "s")
+    assert result.ci_method == "jackknife"
+    assert any(note.startswith("Only 4 clusters") for note in result.notes)
+
+
+def test_one_school_gets_feldt_and_is_told() -> None:
+    frame = schools(n_schools=1)
+    with pytest.warns(FewClustersWarning, match="only one 'school'"):
+        result = alpha(in_schools(frame), "s")
+    assert (result.ci_method, result.n_clusters) == ("feldt", 1)
+    assert any("cannot be resampled" in note for note in result.notes)
+    with pytest.raises(DataError, match="only one 'school'"):
+        alpha(in_schools(frame), "s", cluster="school")
+
+
+def test_rows_without_a_school_count_in_alpha_only() -> None:
+    frame = schools()
+    frame["school"] = frame["school"].where(frame.index >= 15).astype("Int64")
+    result = alpha(in_schools(frame), "s", n_boot=200)
+    assert result.n_respondents == 600
+    assert any("15 rows without 'school' count in alpha" in note for note in result.notes)
+
+
+# Weights
+
+
+def test_weights_of_one_change_nothing_and_whole_weights_repeat_rows() -> None:
+    frame = schools()
+    plain = alpha(in_schools(frame), "s", ci="jackknife")
+    same = alpha(in_schools(frame.assign(w=2.0), weight="w"), "s", ci="jackknife")
+    assert_allclose(
+        [same.estimate, same.ci_low, same.ci_high],
+        [plain.estimate, plain.ci_low, plain.ci_high],
+        rtol=1e-10,
+    )
+    times = np.random.default_rng(1).integers(0, 3, len(frame))
+    weighted = alpha(in_schools(frame.assign(w=times), weight="w"), "s", ci="jackknife")
+    repeated = alpha(in_schools(frame.loc[frame.index.repeat(times)]), "s", ci="jackknife")
+    assert_allclose(
+        [weighted.estimate, weighted.ci_low], [repeated.estimate, repeated.ci_low], rtol=1e-10
+    )
+
+
+def test_feldt_counts_effective_respondents() -> None:
+    frame = schools().assign(w=np.tile([1.0, 3.0], 300))
+    result = alpha(in_schools(frame, weight="w"), "s", cluster=None)
+    # Kish: (300 + 900)² / (300 + 2700) = 480 of 600 rows.
+    assert any("480 effective respondents" in note for note in result.notes)
+    fewer = alpha(in_schools(frame.head(480)), "s", cluster=None)
+    assert_allclose(
+        (1 - result.ci_low) / (1 - result.estimate), (1 - fewer.ci_low) / (1 - fewer.estimate)
+    )
+
+
+# Contradicted keys and bad input
+
+
+def test_an_item_keyed_wrongly_is_named() -> None:
+    responses = from_frame(dataset("bfi"), scales={"agree": BFI_SCALES["agree"]})
+    with pytest.warns(KeyingWarning, match=r"'agree': A1 \(−0.31\) correlates negatively"):
+        result = alpha(responses, "agree")
+    assert any("A1 (−0.31) correlates negatively" in note for note in result.notes)
+
+
+def test_an_unknown_scale_is_named() -> None:
+    with pytest.raises(UnknownNameError, match="has no scale 'agre'. Did you mean 'agree'?"):
+        alpha(bfi(), "agre")
+
+
+def test_one_item_has_no_alpha() -> None:
+    with pytest.raises(NotEnoughItemsError, match="Alpha needs at least 2 items in scale 'A1'"):
+        alpha(bfi(), ["A1"])
+
+
+def test_nobody_answered_everything() -> None:
+    frame = schools().drop(columns="school")
+    frame.loc[::2, "a"] = np.nan
+    frame.loc[1::2, "b"] = np.nan
+    responses = from_frame(frame, scales={"s": list("abcde")})
+    with pytest.raises(
+        NotEnoughDataError,
+        match="Alpha needs at least 3 respondents who answered every item in scale 's'; "
+        "there are 0",
+    ):
+        alpha(responses, "s")
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_too_few_respondents_are_counted(n: int) -> None:
+    responses = from_frame(schools().head(n), scales={"s": list("abcde")})
+    with pytest.raises(NotEnoughDataError, match=f"there are {n}"):
+        alpha(responses, "s")
+
+
+def test_a_constant_item_is_named() -> None:
+    responses = from_frame(schools().assign(c=0.1), scales={"s": list("abcde")})
+    with pytest.raises(NoVarianceError, match="item 'c' has the same value in every row"):
+        alpha(responses, "s")
+
+
+def test_items_that_cancel_out_are_refused() -> None:
+    frame = schools().assign(b=lambda x: -x["a"])
+    with pytest.raises(DataError, match="the items cancel out"):
+        alpha(from_frame(frame, scales={"s": ["a", "b"]}), "s")
+
+
+def test_copies_of_an_item_have_no_interval() -> None:
+    frame = schools().assign(b=lambda x: x["a"], c=lambda x: x["a"])
+    result = alpha(from_frame(frame, scales={"s": ["a", "b", "c"]}), "s")
+    assert_allclose(result.estimate, 1, rtol=1e-12)
+    assert any("copies of each other" in note for note in result.notes)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"ci": "normal"}, "ci='normal' is not possible"),
+        ({"missing": "fiml"}, "missing='fiml' is not possible"),
+        ({"conf_level": 95}, "conf_level=95 is not possible"),
+        ({"bootstrap": "basic"}, "bootstrap='basic' is not possible"),
+        ({"n_boot": 10}, "n_boot=10 is not possible"),
+        ({"ci": "feldt", "cluster": "school"}, "ci='feldt' is not possible"),
+    ],
+)
+def test_impossible_options_are_refused(options: dict[str, object], sentence: str) -> None:
+    with pytest.raises(OptionError, match=sentence):
+        alpha(in_schools(schools()), "s", **options)
+
+
+def test_a_bootstrap_of_four_schools_is_refused() -> None:
+    with pytest.raises(DataError, match="at least 5 clusters of 'school'; there are 4"):
+        alpha(in_schools(schools(n_schools=4)), "s", ci="bootstrap")
+
+
+def test_pairwise_covariances_have_no_cluster_interval() -> None:
+    with pytest.raises(NotSupportedError, match="cluster=None for Feldt"):
+        alpha(in_schools(schools()), "s", missing="pairwise")
+
+
+def test_two_items() -> None:
+    frame = schools().drop(columns="school")
+    result = alpha(from_frame(frame, scales={"s": ["a", "b"]}), "s")
+    cov = frame[["a", "b"]].cov().to_numpy()
+    assert_allclose(result.estimate, 4 * cov[0, 1] / cov.sum(), rtol=1e-12)
+    assert result.if_dropped()["alpha"].isna().all()
+
+
+# What a reader sees
+
+
+@pytest.fixture
+def agree() -> AlphaResult:
+    return alpha(bfi(), "agree")
+
+
+def test_summary(agree: AlphaResult) -> None:
+    assert agree.summary() == (
+        "Cronbach's alpha of agree: 0.70 (95% CI 0.69 to 0.72)\n"
+        "\n"
+        "item  item–rest r  alpha if dropped\n"
+        "----  -----------  ----------------\n"
+        "A1           0.31              0.72\n"
+        "A2           0.56              0.62\n"
+        "A3           0.59              0.60\n"
+        "A4           0.39              0.69\n"
+        "A5           0.49              0.64\n"
+        "\n"
+        "Note. Scores from another 5 items of this kind would correlate about 0.70 with these "
+        "(Cronbach, 1951).\n"
+        "Note. 2709 of 2800 rows, those with every item answered.\n"
+        "Note. 95% interval by Feldt, respondents as independent."
+    )
+
+
+def test_result_is_one_row_frozen_and_drawn(agree: AlphaResult) -> None:
+    frame = agree.to_frame()
+    assert len(frame) == 1
+    assert frame.loc[0, "estimate"] == agree.estimate
+    with pytest.raises(ValueError, match="read-only"):
+        agree.item_rest[0] = 0.0
+    assert "A1" in agree.chart().to_svg()
+    assert "0.31" in agree.chart().description
+
+
+@pytest.mark.slow
+def test_the_cluster_interval_covers_and_feldt_does_not() -> None:
+    """A short run of benchmarks/coverage_alpha.py: 20 schools of 30 staff, ICC of about .2."""
+    truth = 5 * 0.5 / (1 + 4 * 0.5)
+    hits = {"bootstrap": 0, "feldt": 0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for seed in range(200):
+            responses = in_schools(schools(icc=0.3, seed=seed))
+            for ci in hits:
+                found = alpha(responses, "s", ci=ci, n_boot=400)
+                hits[ci] += found.ci_low <= truth <= found.ci_high
+    # 95 % of 200, less two binomial standard errors of 3.1; Feldt is nearer 75 %.
+    assert hits["bootstrap"] >= 182
+    assert hits["feldt"] < 178
