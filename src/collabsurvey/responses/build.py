@@ -16,12 +16,11 @@ from collabsurvey.instruments.model import Instrument, instrument_from_scales
 from collabsurvey.responses.checks import (
     check_answers,
     count_each,
-    count_rows,
     impossible,
     role_faults,
     weight_faults,
 )
-from collabsurvey.responses.engine import Frame, as_narwhals, to_native
+from collabsurvey.responses.engine import Frame, as_narwhals, count_rows, to_native
 from collabsurvey.responses.ledger import Ledger
 from collabsurvey.responses.recode import coded_items
 from collabsurvey.responses.repair import (

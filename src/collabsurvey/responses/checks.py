@@ -14,6 +14,7 @@ from collabsurvey.responses.engine import (
     as_narwhals,
     collect,
     column_names,
+    count_rows,
     is_number,
 )
 from collabsurvey.responses.ids import look_alikes
@@ -22,11 +23,6 @@ from collabsurvey.responses.responses import ROLES, Responses
 
 ID_ROLES = ("respondent", "cluster", "partnership")
 LARGEST_EXACT_FLOAT = 2.0**53  # beyond it neighbouring whole numbers are the same float
-
-
-def count_rows(frame: Frame) -> int:
-    """How many rows there are."""
-    return int(collect(frame.select(nw.len().alias("n")))["n"].to_list()[0])
 
 
 def role_faults(frame: Frame, roles: Mapping[str, str], key: Sequence[str]) -> list[str]:
@@ -199,8 +195,10 @@ def _key_faults(frame: Frame, responses: Responses) -> list[str]:
     first = min(zip(*(repeated[name].to_list() for name in key), strict=True), key=str)
     example = ", ".join(f"{name} {value}" for name, value in zip(key, first, strict=True))
     hint = "" if "wave" in roles else " If there are several waves, set the wave role."
+    many = "1 key" if len(repeated) == 1 else f"{len(repeated)} keys"
+    occur = "occurs" if len(repeated) == 1 else "occur"
     return [
-        f"{len(repeated)} keys ({' × '.join(words)}) occur more than once, {extra} rows too many; "
+        f"{many} ({' × '.join(words)}) {occur} more than once, {extra} rows too many; "
         f"for example {example}.{hint} Say which row counts with "
         "repair={'duplicates': {'keep': 'most_complete'}} (or 'first', 'last'); or, if a person "
         "may answer once in each school or course, say key=['respondent', 'cluster']."

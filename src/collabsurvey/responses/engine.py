@@ -106,6 +106,11 @@ def collect(frame: Frame) -> nw.DataFrame[Any]:
     return frame
 
 
+def count_rows(frame: Frame) -> int:
+    """How many rows there are."""
+    return int(collect(frame.select(nw.len().alias("n")))["n"].to_list()[0])
+
+
 def is_number(dtype: nw.dtypes.DType) -> bool:
     """Whether a column can be calculated with as it stands."""
     return dtype.is_numeric() or dtype == nw.Boolean

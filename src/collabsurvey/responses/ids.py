@@ -21,16 +21,18 @@ def look_alikes(frame: Frame, column: str, role: str) -> list[str]:
     if dtype not in (nw.String, nw.Categorical, nw.Enum, nw.Object):
         return []
     distinct = collect(frame.select(column).unique())[column].to_list()
-    spellings: dict[str, set[str]] = {}
+    spellings: dict[str, set[tuple[str, str]]] = {}
     for value in distinct:
         if is_known(value):
-            spellings.setdefault(plain_id(str(value)), set()).add(repr(value))
+            spellings.setdefault(plain_id(str(value)), set()).add((str(value), repr(value)))
     alike = [sorted(group) for group in spellings.values() if len(group) > 1]
     if not alike:
         return []
     alike.sort()
-    example = " and ".join(alike[0])
+    example = " and ".join(shown for _, shown in alike[0])
+    many = "1 id is" if len(alike) == 1 else f"{len(alike)} ids are"
     return [
-        f"The {role} column {column!r} has {len(alike)} ids that differ only in type, leading "
-        f"zeros, case, blanks or a trailing '.0', such as {example}. Write each id in one way."
+        f"In the {role} column {column!r} {many} written in several ways that differ only in type, "
+        f"leading zeros, case, blanks or a trailing '.0', such as {example}. Write each id in one "
+        "way."
     ]

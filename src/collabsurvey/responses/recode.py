@@ -166,7 +166,7 @@ def label_codes(answers: ResponseSet | None) -> dict[str, tuple[float, ...]]:
         for texts in (answers.labels, answers.missing_labels):
             for by_value in texts.values():
                 for code, label in by_value.items():
-                    found.setdefault(folded(label), {})[code] = None
+                    found.setdefault(folded(label), {})[float(code)] = None
     return {label: tuple(codes) for label, codes in found.items() if label}
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, cast
 
 import narwhals as nw
 
 from collabsurvey.errors import AnswersError, listed
 from collabsurvey.instruments.model import Instrument
-from collabsurvey.responses.engine import Frame, collect, column_names
+from collabsurvey.responses.engine import (
+    Frame,
+    as_number,
+    column_names,
+    count_rows,
+    is_number,
+)
 from collabsurvey.responses.ledger import Ledger
 
 PARTNER = "partner"
@@ -125,49 +131,71 @@ def _long_by_partner(
 ) -> tuple[Frame, Ledger]:
     """One row for each partner; items asked once stand in a row of their own, without partner.
 
-    Repeating them for every partner would count each answer several times.
+    Repeating them for every partner would count each answer several times. Rows come partner
+    after partner, in the order of the frame within each.
     """
     partners = list(dict.fromkeys(name for places in by_partner.values() for name in places))
-    item_columns = {*simple.values(), *(c for p in by_partner.values() for c in p.values())}
+    asked = {**{item: [place] for item, place in simple.items()}}
+    asked |= {item: list(places.values()) for item, places in by_partner.items()}
+    item_columns = {place for places in asked.values() for place in places}
     others = [name for name in column_names(frame) if name not in item_columns]
-    if PARTNER in others:
-        raise AnswersError(
-            "The table", [f"A column {PARTNER!r} exists already; rename it to read partners long."]
-        )
-    absent = nw.lit(None, dtype=nw.String)
+    _refuse_taken(others, asked)
+    schema = frame.collect_schema()
+    types = {item: _common_type([schema[c] for c in places]) for item, places in asked.items()}
+
+    def part(rows: Frame, places: Mapping[str, str], partner: str | None) -> Frame:
+        columns = [
+            _as_type(places[item], schema[places[item]], dtype).alias(item)
+            if item in places
+            else nw.lit(None, dtype=dtype).alias(item)
+            for item, dtype in types.items()
+        ]
+        return rows.select(*others, *columns, nw.lit(partner, dtype=nw.String).alias(PARTNER))
+
     parts: list[Frame] = []
-    n_empty = 0
     for partner in partners:
         places = {i: p[partner] for i, p in by_partner.items() if partner in p}
-        answered = nw.any_horizontal(
-            *(
-                ~nw.col(c).cast(nw.String).is_null() & (nw.col(c).cast(nw.String) != "")
-                for c in places.values()
-            ),
-            ignore_nulls=True,
-        )
-        total = collect(frame.select(nw.len().alias("n"), answered.sum().alias("a")))
-        n_empty += int(total["n"].to_list()[0]) - int(total["a"].to_list()[0] or 0)
-        part = frame.filter(answered).select(
-            *others,
-            *(nw.col(places[i]).alias(i) if i in places else absent.alias(i) for i in by_partner),
-            *(absent.alias(item) for item in simple),
-            nw.lit(partner).alias(PARTNER),
-        )
-        parts.append(part)
+        answered = [_is_answered(c, schema[c]) for c in places.values()]
+        rows = frame.filter(nw.any_horizontal(*answered, ignore_nulls=False))
+        parts.append(part(rows, places, partner))
     if simple:
-        parts.append(
-            frame.select(
-                *others,
-                *(absent.alias(item) for item in by_partner),
-                *(nw.col(column).alias(item) for item, column in simple.items()),
-                absent.alias(PARTNER),
-            )
-        )
-    items = [*by_partner, *simple]
-    texts = [part.with_columns(*(nw.col(i).cast(nw.String) for i in items)) for part in parts]
-    long = cast("Frame", nw.concat(cast("Any", texts), how="vertical"))
+        parts.append(part(frame, simple, None))
+    long = cast("Frame", nw.concat(cast("Any", parts), how="vertical"))
     if isinstance(long, nw.DataFrame) and long.implementation.is_pandas():
         long = nw.from_native(nw.to_native(long).reset_index(drop=True))
-    what = f"columns of {len(partners)} partners read as rows; respondent × partner without answers"
-    return long, ledger.add("reshape", what, n_empty)
+    n_before, n_after = count_rows(frame), count_rows(long)
+    n_empty = n_before * (len(partners) + bool(simple)) - n_after
+    words = f"{len(partners)} partners"
+    ledger = ledger.add(
+        "reshape", f"columns of {words} read as rows; rows added", n_after - n_before
+    )
+    return long, ledger.add("note", f"respondent × partner without answers, of {words}", n_empty)
+
+
+def _refuse_taken(others: Sequence[str], items: Iterable[str]) -> None:
+    taken = [name for name in (PARTNER, *items) if name in others]
+    if taken:
+        raise AnswersError(
+            "The table",
+            [
+                f"A column {name!r} exists already; rename it to read partners long."
+                for name in taken
+            ],
+        )
+
+
+def _common_type(types: Sequence[nw.dtypes.DType]) -> nw.dtypes.DType:
+    return nw.Float64() if all(is_number(dtype) for dtype in types) else nw.String()
+
+
+def _as_type(name: str, dtype: nw.dtypes.DType, wanted: nw.dtypes.DType) -> nw.Expr:
+    column = as_number(name, dtype) if is_number(dtype) else nw.col(name)
+    return column.cast(wanted)
+
+
+def _is_answered(name: str, dtype: nw.dtypes.DType) -> nw.Expr:
+    """Whether there is anything in the cell: never null."""
+    if is_number(dtype):
+        return ~as_number(name, dtype).is_null()
+    text = nw.col(name).cast(nw.String)
+    return ~text.is_null() & (text.fill_null("").str.strip_chars() != "")

@@ -15,6 +15,7 @@ from collabsurvey.responses.engine import (
     as_narwhals,
     collect,
     column_names,
+    count_rows,
     is_lazy,
     to_native,
 )
@@ -70,8 +71,7 @@ class Responses:
     @property
     def n_rows(self) -> int:
         """Rows of answers."""
-        counted = collect(as_narwhals(self.frame).select(nw.len().alias("n")))
-        return int(counted["n"].to_list()[0])
+        return count_rows(as_narwhals(self.frame))
 
     @property
     def n_respondents(self) -> int:
@@ -81,9 +81,7 @@ class Responses:
         who = nw.col(self.roles["respondent"])
         frame = as_narwhals(self.frame)
         known = frame.filter(~who.is_null()).select(self.roles["respondent"]).unique()
-        named = collect(known.select(nw.len().alias("n")))["n"].to_list()[0]
-        nameless = collect(frame.filter(who.is_null()).select(nw.len().alias("n")))
-        return int(named) + int(nameless["n"].to_list()[0])
+        return count_rows(known) + count_rows(frame.filter(who.is_null()))
 
     @property
     def key_roles(self) -> tuple[str, ...]:
@@ -122,6 +120,8 @@ class Responses:
         purpose = "Wide data"
         self.role("respondent", purpose=purpose)
         when = self.role(by, purpose=purpose)
+        if by == "respondent":
+            raise OptionError("by", by, allowed=[r for r in self.roles if r != by])
         who = [self.roles[role] for role in self.key_roles if role != by]
         frame = as_narwhals(self.frame)
         others = [column for column in self.roles.values() if column not in (*who, when)]
@@ -133,15 +133,15 @@ class Responses:
         # Ids first and each level joined to them: a join on keys with nulls would lose rows.
         texts = [nw.col(column).cast(nw.String).fill_null("") for column in who[1:]]
         keys = [who[0], *(f"key__{j}" for j in range(len(texts)))]
-        known = known.with_columns(
-            *(text.alias(key) for text, key in zip(texts, keys[1:], strict=True))
-        )
+        if texts:
+            named_keys = (text.alias(key) for text, key in zip(texts, keys[1:], strict=True))
+            known = known.with_columns(*named_keys)
         wide: Any = known.select(*dict.fromkeys((*keys, *who))).unique(subset=keys, keep="any")
         for level in levels:
             named = [nw.col(column).alias(f"{column}_{_label(level)}") for column in values]
             rows = known.filter(nw.col(when) == level).select(*keys, *named)
             wide = wide.join(rows, on=keys, how="left")
-        wide = wide.drop(*keys[1:])
+        wide = wide.drop(*keys[1:]) if texts else wide
         if is_lazy(wide):
             return to_native(wide)
         wide = wide.sort(who)
