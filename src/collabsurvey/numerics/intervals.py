@@ -63,8 +63,8 @@ def anova_icc_interval(
 
     Exact for equal group sizes (Searle, 1971, p. 414; Shrout & Fleiss, 1979, for
     ICC(1,1), doi:10.1037/0033-2909.86.2.420); for unequal sizes an approximation in which
-    `size` (n0) takes the place of the common size (Donner & Wells, 1986,
-    doi:10.2307/2531052).
+    `size` (n0) takes the place of the common size (Donner & Wells, 1986, Biometrics
+    42:401-412).
     """
     tail = (1 - conf_level) / 2
     f_low = f / special.fdtri(df1, df2, 1 - tail)

@@ -1,0 +1,249 @@
+"""How much of the variance lies between clusters: ICC(1), and ICC(2) of cluster means.
+
+Sources: Bliese (2000) in Klein & Kozlowski, Multilevel Theory, 349-381; Searle, Casella &
+McCulloch (1992), ch. 3; intervals as in Donner & Wells (1986) Biometrics
+42:401-412.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from collabsurvey.display import Chart, Table
+from collabsurvey.display.charts import interval_chart
+from collabsurvey.errors import (
+    NotEnoughDataError,
+    NotSupportedError,
+    NoVarianceError,
+    OptionError,
+)
+from collabsurvey.moments import grouped
+from collabsurvey.multilevel.inputs import chosen_scales, score_table
+from collabsurvey.numerics.intervals import anova_icc_interval, f_tail
+from collabsurvey.numerics.oneway import OneWay, one_way
+from collabsurvey.results import Result, table_from_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Size = Literal["n0", "mean"]
+Method = Literal["anova", "reml"]
+
+
+@dataclass(frozen=True, eq=False)
+class IccResult(Result):
+    """One row a variable.
+
+    Attributes
+    ----------
+    variables_frame : pandas.DataFrame
+        `variable icc1 icc1_low icc1_high icc2 f_statistic df1 df2 p_value mean_size n0
+        n_clusters n design_effect ms_between ms_within`. `design_effect` is 1 + (mean_size
+        - 1) icc1: by how much the variance of an overall mean grows because people sit in
+        clusters.
+    """
+
+    variables_frame: pd.DataFrame
+    cluster: str
+    size: Size
+    method: Method
+    conf_level: float
+    notes: tuple[str, ...]
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a variable; see the class."""
+        return self.variables_frame.copy()
+
+    def table(self) -> Table:
+        """ICC(1) with its interval, ICC(2), F test, sizes."""
+        frame = self.variables_frame.drop(columns=["n0", "ms_between", "ms_within"])
+        formats = {"f_statistic": ".2f", "design_effect": ".2f"}
+        return table_from_frame(
+            frame,
+            f"Intraclass correlations within {self.cluster} ({self.conf_level:.0%} intervals)",
+            notes=self.notes,
+            formats=formats,
+            labels={"f_statistic": "F", "p_value": "p", "n_clusters": "clusters"},
+        )
+
+    def chart(self) -> Chart:
+        """ICC(1) of each variable with its interval."""
+        frame = self.variables_frame
+        return interval_chart(
+            labels=frame["variable"].tolist(),
+            estimate=frame["icc1"].tolist(),
+            low=frame["icc1_low"].tolist(),
+            high=frame["icc1_high"].tolist(),
+            title=f"Share of variance between {self.cluster}",
+            axis=f"ICC(1), with its {self.conf_level:.0%} interval",
+            reference=0.0,
+        )
+
+
+def icc(
+    data: Any,
+    variables: str | Sequence[str] | None = None,
+    cluster: str = "cluster",
+    *,
+    size: Size = "n0",
+    method: Method = "anova",
+    conf_level: float = 0.95,
+) -> IccResult:
+    """Intraclass correlations of variables within clusters, by one-way analysis of variance.
+
+    Parameters
+    ----------
+    data : frame of any engine, or the result of `cs.score`
+        One row a respondent. Missing values are left out variable by variable.
+    variables : str or sequence of str, optional
+        Numeric columns; all scales (or numeric columns) where left out.
+    cluster : str
+        A column, or a role where the data have roles.
+    size : "n0" or "mean"
+        Group size in ICC(1): the one that makes the variance between unbiased with
+        unequal groups, or the mean size as in the R packages multilevel and psych.
+    method : "anova"
+        "reml" is not part of this version.
+
+    Returns
+    -------
+    IccResult
+        One row a variable. ICCs may be negative; they are reported as they are.
+
+    Raises
+    ------
+    NotEnoughDataError
+        Fewer than two clusters, or no cluster with two members.
+    NoVarianceError
+        A variable has one value only.
+    WeightsNotAppliedError
+        The responses have a weight role.
+
+    Notes
+    -----
+    ICC(1) = (MSB - MSW) / (MSB + (n - 1) MSW), ICC(2) = (MSB - MSW) / MSB. The interval is
+    exact for normal answers and equal sizes, and approximate with n0 in place of the size
+    otherwise.
+    """
+    import pandas as pd
+
+    if size not in ("n0", "mean"):
+        raise OptionError("size", size, allowed=("n0", "mean"))
+    if method == "reml":
+        raise NotSupportedError(
+            "method='reml' of multilevel.icc",
+            instead="Use method='anova', or the variance components of a mixed model.",
+        )
+    if method != "anova":
+        raise OptionError("method", method, allowed=("anova",))
+    if not 0 < conf_level < 1:
+        raise OptionError("conf_level", conf_level, allowed=("a number between 0 and 1",))
+    table = score_table(data, method="multilevel.icc")
+    column = table.column(cluster)
+    names = chosen_scales(table, variables, keys=[column])
+    moments = grouped(table.frame, names, column)
+    rows = []
+    for name in names:
+        anova = one_way(*moments.column(name))
+        require_groups(anova, name, column)
+        rows.append(icc_row(name, anova, size=size, conf_level=conf_level))
+    frame = pd.DataFrame(rows)
+    return IccResult(
+        variables_frame=frame,
+        cluster=column,
+        size=size,
+        method=method,
+        conf_level=conf_level,
+        notes=icc_notes(frame, column, size, moments.n_without_group, synthetic=table.synthetic),
+    )
+
+
+def require_groups(anova: OneWay, name: str, cluster: str) -> None:
+    """Refuse what has no intraclass correlation, by the name of the variable."""
+    where = f"column {name!r}"
+    if anova.n_groups < 2:
+        raise NotEnoughDataError(
+            "An intraclass correlation",
+            what=f"different values of {cluster!r} with answers",
+            found=anova.n_groups,
+            needed=2,
+            where=where,
+        )
+    if anova.df2 < 1:
+        raise NotEnoughDataError(
+            "An intraclass correlation",
+            what=f"answers in some {cluster!r}",
+            found=1,
+            needed=2,
+            where=where,
+        )
+    if anova.ms_between + anova.ms_within == 0:
+        raise NoVarianceError(where, method="An intraclass correlation")
+
+
+def icc_row(name: str, anova: OneWay, *, size: Size, conf_level: float) -> dict[str, object]:
+    """One row of the result."""
+    n = anova.n0 if size == "n0" else anova.mean_size
+    icc1 = anova.icc1(n)
+    f = anova.f_statistic
+    low = high = 1.0
+    p_value = 0.0
+    if np.isfinite(f):
+        limits = anova_icc_interval(
+            np.array(f),
+            df1=np.array(float(anova.df1)),
+            df2=np.array(float(anova.df2)),
+            size=np.array(n),
+            conf_level=conf_level,
+        )
+        low, high = (float(limit) for limit in limits)
+        p_value = f_tail(f, anova.df1, anova.df2)
+    return {
+        "variable": name,
+        "icc1": icc1,
+        "icc1_low": low,
+        "icc1_high": high,
+        "icc2": anova.icc2 if anova.ms_between > 0 else float("-inf"),
+        "f_statistic": f,
+        "df1": anova.df1,
+        "df2": anova.df2,
+        "p_value": p_value,
+        "mean_size": anova.mean_size,
+        "n0": anova.n0,
+        "n_clusters": anova.n_groups,
+        "n": anova.n,
+        "design_effect": 1 + (anova.mean_size - 1) * icc1,
+        "ms_between": anova.ms_between,
+        "ms_within": anova.ms_within,
+    }
+
+
+def icc_notes(
+    frame: pd.DataFrame, cluster: str, size: Size, n_without: int, *, synthetic: bool
+) -> tuple[str, ...]:
+    """How to read the numbers, and what was left out."""
+    notes = [
+        f"ICC(1): share of the variance of one person's score that lies between {cluster}. "
+        f"ICC(2): reliability of the mean of a {cluster} of mean size.",
+        "Group size in ICC(1): "
+        + ("n0 of the analysis of variance." if size == "n0" else "mean size, as in R packages."),
+    ]
+    if n_without:
+        notes.append(f"{n_without} rows without {cluster!r} are left out.")
+    if negative := frame.loc[frame["icc1"] < 0, "variable"].tolist():
+        notes.append(
+            f"Negative, which means no more alike within {cluster} than by chance: "
+            f"{', '.join(negative)}."
+        )
+    if exact := frame.loc[frame["ms_within"] == 0, "variable"].tolist():
+        notes.append(
+            f"No variance within {cluster}, so ICC(1) is 1 and F has no upper bound: "
+            f"{', '.join(exact)}."
+        )
+    if synthetic:
+        notes.append("Synthetic data.")
+    return tuple(notes)
