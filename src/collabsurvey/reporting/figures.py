@@ -1,0 +1,271 @@
+"""The figures of a report: drawn once, put into the page and into files of their own."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from collabsurvey.display import Chart
+from collabsurvey.display.charts import GRID, INK, MOST_NAMES, chart_height, interval_chart
+from collabsurvey.display.diverging import diverging_items
+from collabsurvey.reporting.groups import SUPPRESSED, TIME, label_of
+from collabsurvey.reporting.model_release import INTERCEPT
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from collabsurvey.reporting.item_release import ItemAnswers
+    from collabsurvey.reporting.release import Release
+
+WIDTH = 5.6  # inches: letters stay legible when a telephone shows it at two thirds
+TITLE_WRAP = 62
+WAVE_STYLES = (("#8C8C8C", "s"), (INK, "o"), ("#D55E00", "^"), ("#009E73", "D"), ("#000000", "v"))
+LONGEST_NAME = 34
+
+
+@dataclass(frozen=True, eq=False)
+class Figure:
+    """A chart with a name that is unique in the report."""
+
+    name: str
+    caption: str
+    chart: Chart
+    synthetic: bool = False
+
+    @property
+    def file_name(self) -> str:
+        """Name of its file, without a suffix."""
+        return self.name
+
+    def inline_svg(self) -> str:
+        """SVG for the page: scales with it, described, all ids its own."""
+        return embedded(svg_of(replace(self.chart, title="")), self.name, self.chart)
+
+    def standalone_svg(self) -> str:
+        """SVG for a file: with its title, and marked where the data are synthetic."""
+        mark = " (synthetic data)" if self.synthetic else ""
+        title = textwrap.fill(f"{self.caption}{mark}", TITLE_WRAP)
+        svg = embedded(svg_of(replace(self.chart, title=title)), self.name, self.chart)
+        return f'<?xml version="1.0" encoding="utf-8"?>\n{svg}'
+
+
+def svg_of(chart: Chart) -> str:
+    """Draw a chart; dollar signs in names are dollar signs."""
+    from matplotlib import rc_context
+
+    with rc_context({"text.parse_math": False}):
+        return chart.to_svg()
+
+
+def embedded(svg: str, prefix: str, chart: Chart) -> str:
+    """Make an SVG fit for a page with others: own ids, no fixed size, a title and description.
+
+    matplotlib names the parts of every figure alike (`axes_1`), and names clip paths by
+    their content; two figures in one page would share them.
+    """
+    head, rest = re.match(r"(<svg[^>]*>)(.*)", svg, re.DOTALL).groups()  # type: ignore[union-attr]
+    head = re.sub(r'\s(?:width|height)="[^"]*"', "", head)
+    rest = re.sub(r"<metadata>.*?</metadata>", "", rest, flags=re.DOTALL)
+    rest = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', rest)
+    rest = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", rest)
+    rest = re.sub(r'(xlink:href|href)="#([^"]+)"', rf'\1="#{prefix}-\2"', rest)
+    named = (
+        f' role="img" aria-labelledby="{prefix}-title" aria-describedby="{prefix}-desc">'
+        f'<title id="{prefix}-title">{escape(chart.title)}</title>'
+        f'<desc id="{prefix}-desc">{escape(chart.description)}</desc>'
+    )
+    return head[:-1] + named + rest.strip()
+
+
+def all_figures(shown: Release) -> dict[str, Figure]:
+    """Every figure of a report by name, in the order of the report."""
+    figures = [
+        *distribution_figures(shown),
+        *reliability_figure(shown),
+        *mean_figures(shown),
+        *model_figures(shown),
+    ]
+    return {figure.name: replace(figure, synthetic=shown.synthetic) for figure in figures}
+
+
+def slug(text: str) -> str:
+    """Letters, digits and hyphens only."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "x"
+
+
+def distribution_name(number: int, scale: str) -> str:
+    """Name of the figure of a scale's answers."""
+    return f"answers-{number:02d}-{slug(scale)}"
+
+
+def means_name(level: str, number: int, scale: str) -> str:
+    """Name of the figure of a scale's group means."""
+    return f"means-{slug(level)}-{number:02d}-{slug(scale)}"
+
+
+def model_name(number: int, model: str) -> str:
+    """Name of the figure of a model."""
+    return f"model-{number:02d}-{slug(model)}"
+
+
+def distribution_figures(shown: Release) -> list[Figure]:
+    """Answers to the items of each scale; items with other answers in figures of their own."""
+    figures = []
+    for number, facts in enumerate(shown.scales, start=1):
+        own = [answers for answers in shown.answers if facts.id in answers.scales]
+        for part, items in enumerate(alike(own)):
+            name = distribution_name(number, facts.column) + (f"-{part + 1}" if part else "")
+            title = f"{facts.title}: answers to each item"
+            chart = diverging_items(
+                [item.name + (" (reversed item)" if item.reversed else "") for item in items],
+                [item.shares for item in items],
+                items[0].labels,
+                title=title,
+                neutral=items[0].neutral,
+                width=WIDTH,
+            )
+            figures.append(Figure(name, title, chart))
+    return figures
+
+
+def alike(items: Sequence[ItemAnswers]) -> list[list[ItemAnswers]]:
+    """Items put together by what could be answered."""
+    groups: dict[tuple[str, ...], list[ItemAnswers]] = {}
+    for item in items:
+        groups.setdefault((*item.labels, *map(str, item.codes)), []).append(item)
+    return list(groups.values())
+
+
+def reliability_figure(shown: Release) -> list[Figure]:
+    """Alpha of each scale with its interval."""
+    table = shown.reliability
+    if table is None or not table["alpha"].notna().any():
+        return []
+    table = table[table["alpha"].notna()]
+    title = "Reliability (alpha) of each scale"
+    chart = interval_chart(
+        [_short(shown.scale_title(scale)) for scale in table["scale"]],
+        table["alpha"].tolist(),
+        table["ci_low"].tolist(),
+        table["ci_high"].tolist(),
+        title=title,
+        axis=f"alpha, with its {shown.conf_level:.0%} interval",
+    )
+    return [Figure("reliability", title, replace(chart, size=(WIDTH, chart.size[1])))]
+
+
+def mean_figures(shown: Release) -> list[Figure]:
+    """Means of groups with intervals, for each level and scale."""
+    figures = []
+    for level, table in shown.means.items():
+        visible = table[~table[SUPPRESSED]]
+        word = shown.school_word if level in ("school", "cluster") else level
+        for number, facts in enumerate(shown.scales, start=1):
+            rows = visible[visible["scale"].isin([facts.id, facts.column])]
+            rows = rows[rows["mean"].notna()]
+            if rows.empty:
+                continue
+            title = f"{facts.title}: mean of each {word}"
+            axis = f"mean, with its {shown.conf_level:.0%} interval"
+            chart = caterpillar(rows, unit_of(rows, level), title=title, axis=axis)
+            figures.append(Figure(means_name(level, number, facts.column), title, chart))
+    return figures
+
+
+def unit_of(table: pd.DataFrame, level: str) -> str:
+    """Column that names the groups of a table of means."""
+    before = list(table.columns)[: list(table.columns).index("scale")]
+    return level if level in before else next(name for name in before if name not in TIME)
+
+
+def caterpillar(rows: pd.DataFrame, unit: str, *, title: str, axis: str) -> Chart:
+    """Group means in order of size, with intervals; waves side by side on one line."""
+    when = next((name for name in TIME if name in rows.columns), None)
+    waves = [""] if when is None else sorted({label_of(w) for w in rows[when]})
+    names = rows[unit].map(label_of)
+    wave_of = names.map(lambda _: "") if when is None else rows[when].map(label_of)
+    last = rows[wave_of == waves[-1]]
+    order = list(dict.fromkeys(last.sort_values("mean", ascending=False)[unit].map(label_of)))
+    order += [name for name in dict.fromkeys(names) if name not in order]
+    place = {name: i for i, name in enumerate(order)}
+    step = 0.7 / len(waves)
+
+    def draw(ax: Axes) -> None:
+        for w, wave in enumerate(waves):
+            here = rows[wave_of == wave]
+            colour, marker = WAVE_STYLES[(w + (len(waves) == 1)) % len(WAVE_STYLES)]
+            y = np.array([place[label_of(name)] for name in here[unit]], dtype=float)
+            y += step * (w - (len(waves) - 1) / 2)
+            ax.hlines(y, here["ci_low"], here["ci_high"], color=colour, linewidth=1.6, zorder=2)
+            name = f"{when} {wave}" if when else None
+            ax.plot(
+                here["mean"],
+                y,
+                marker,
+                color=colour,
+                markersize=5,
+                linestyle="none",
+                label=name,
+                zorder=3,
+            )
+        ax.set_ylim(len(order) - 0.5, -0.5)
+        if len(order) <= MOST_NAMES:
+            ax.set_yticks(range(len(order)), [_short(name) for name in order])
+        else:
+            ax.set_yticks([])
+            ax.set_ylabel(f"{len(order)} groups, highest first")
+        ax.set_xlabel(axis)
+        ax.grid(axis="x", color=GRID, linewidth=0.8, zorder=0)
+        ax.spines[["top", "right", "left"]].set_visible(False)
+        ax.tick_params(axis="y", length=0)
+        if len(waves) > 1:
+            ax.legend(
+                loc="lower left",
+                bbox_to_anchor=(0, 1),
+                ncols=4,
+                frameon=False,
+                fontsize=9,
+                borderaxespad=0.1,
+            )
+
+    means = rows["mean"]
+    described = (
+        f"{title}. {len(order)} groups; means from {means.min():.2f} to {means.max():.2f}. "
+        "The figures are in the table that follows."
+    )
+    room = 1 + 0.35 * (len(waves) - 1)
+    height = 1.2 + (chart_height(len(order)) - 1.2) * room + (0.25 if len(waves) > 1 else 0)
+    return Chart(title=title, description=described, draw=draw, size=(WIDTH, height))
+
+
+def model_figures(shown: Release) -> list[Figure]:
+    """Coefficients of each model with their intervals, without the intercept."""
+    figures = []
+    for number, model in enumerate(shown.models, start=1):
+        table = model.estimates[model.estimates["term"] != INTERCEPT]
+        if table.empty:
+            continue
+        title = f"{model.name}: coefficients"
+        chart = interval_chart(
+            [_short(term) for term in table["term"]],
+            table["estimate"].tolist(),
+            table["ci_low"].tolist(),
+            table["ci_high"].tolist(),
+            title=title,
+            axis=f"change in {model.outcome}, with its {model.conf_level:.0%} interval",
+            reference=0.0,
+        )
+        chart = replace(chart, size=(WIDTH, chart_height(len(table))))
+        figures.append(Figure(model_name(number, model.name), title, chart))
+    return figures
+
+
+def _short(text: str) -> str:
+    return "\n".join(textwrap.wrap(text, LONGEST_NAME)[:2]) or text

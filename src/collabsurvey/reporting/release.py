@@ -1,0 +1,261 @@
+"""What may leave the machine: a `RunRecord` after disclosure control.
+
+Writers (HTML, tables, figures) see a `Release` and never the record, so that what is not
+here cannot be written. Results over all respondents are shown where at least `min_group`
+answered; results by group go through `groups`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from collabsurvey.reporting.disclosure import checked_min_group
+from collabsurvey.reporting.groups import (
+    SUPPRESSED,
+    Cell,
+    People,
+    count_people,
+    hidden_cells,
+    means_table,
+    response_table,
+)
+from collabsurvey.reporting.item_release import ItemAnswers, answers_of, items_table
+from collabsurvey.reporting.model_release import ReleasedModel, release_model
+from collabsurvey.reporting.pseudonyms import safe_school_scores, safe_scores
+from collabsurvey.reporting.scale_release import ScaleFacts, overall_table, scale_facts
+from collabsurvey.reporting.wording import without_ids
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from collabsurvey.reporting.disclosure import Hidden
+    from collabsurvey.reporting.record import JoinCount, RunRecord, SourceFile
+
+ROLE_COLUMNS = (
+    "respondent",
+    "school",
+    "cluster",
+    "partnership",
+    "partner",
+    "wave",
+    "cohort",
+    "staff_role",
+    "weight",
+    "stratum",
+    "n_respondents",
+)
+ICC_DIGITS = 2  # where groups are hidden: exact variances and totals could be solved for them
+ICC_SOLVABLE = ("f_statistic", "mean_size", "design_effect")
+
+
+@dataclass(frozen=True, eq=False)
+class Release:
+    """Everything a document is made of; nothing here tells who somebody is.
+
+    Tables by group have a column `suppressed`; where it is true, all numbers that come from
+    answers are missing.
+    """
+
+    study_id: str
+    title: str
+    seed: int
+    min_group: int
+    synthetic: bool
+    conf_level: float
+    design: str
+    prereg: str
+    school_word: str
+    from_scores: bool  # the study starts at scores of schools, not at answers
+    n_respondents: int | None  # None where fewer than min_group, or not known
+    n_schools: int | None
+    scales: tuple[ScaleFacts, ...]
+    scores: pd.DataFrame
+    ledger: pd.DataFrame
+    sources: tuple[SourceFile, ...]
+    options: Mapping[str, Any]
+    response: pd.DataFrame | None
+    response_total: float | None  # of all groups, hidden ones too
+    means: Mapping[str, pd.DataFrame]
+    icc: pd.DataFrame | None
+    reliability: pd.DataFrame | None
+    reliability_by: pd.DataFrame | None
+    items: Mapping[str, pd.DataFrame]
+    answers: tuple[ItemAnswers, ...]
+    joins: tuple[JoinCount, ...]
+    models: tuple[ReleasedModel, ...]
+    limits: tuple[str, ...]
+    notes: tuple[str, ...]
+    result_notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def n_suppressed(self) -> int:
+        """Schools that are hidden in the table of who answered."""
+        return 0 if self.response is None else int(self.response[SUPPRESSED].sum())
+
+    def scale_title(self, scale: str) -> str:
+        """Title of a scale, by id or by its column's name."""
+        for facts in self.scales:
+            if scale in (facts.column, facts.id):
+                return facts.title
+        return scale
+
+
+def release(record: RunRecord, *, key: bytes) -> Release:
+    """Apply disclosure control to a run.
+
+    Parameters
+    ----------
+    record : RunRecord
+        Unsuppressed.
+    key : bytes
+        Secret of the pseudonyms; see `pseudonyms.read_key`.
+
+    Raises
+    ------
+    OptionError
+        `record.min_group` is below 5.
+    """
+    min_group = checked_min_group(record.min_group)
+    scales = scale_columns(record)
+    people = People.of(record.scores)
+    from_scores = record.responses is None and people.respondent is None
+    cells = {} if from_scores else hidden_cells(record.scores, scales, min_group)
+    n_people = None if from_scores else _n_people(record, people)
+    enough = n_people is None or n_people >= min_group
+    response = None if from_scores else response_table(record, cells)
+    total = _response_total(record)
+    ids = _ids(record, people)
+    return Release(
+        study_id=record.study_id,
+        title=record.title,
+        seed=record.seed,
+        min_group=min_group,
+        synthetic=record.synthetic,
+        conf_level=record.conf_level,
+        design=record.design,
+        prereg=record.prereg,
+        school_word=record.school_word,
+        from_scores=from_scores,
+        n_respondents=n_people if enough else None,
+        n_schools=None if people.school is None else int(record.scores[people.school].nunique()),
+        scales=scale_facts(record, scales, min_group, by_school=from_scores),
+        scores=_scores(record, scales, key, cells, from_scores),
+        ledger=_ledger(record, ids),
+        sources=record.sources,
+        options=record.options,
+        response=response,
+        response_total=total if total is not None and total >= min_group else None,
+        means=_means(record, cells, from_scores),
+        icc=_icc(record, cells) if enough else None,
+        reliability=overall_table(record.overview, min_group),
+        reliability_by=overall_table(record.overview_by, min_group, grouped=True),
+        items={
+            scale: table
+            for scale, result in record.item_analyses.items()
+            if (table := items_table(result, min_group)) is not None
+        },
+        answers=answers_of(record, min_group),
+        joins=record.joins,
+        models=tuple(release_model(model, record) for model in record.models if enough),
+        limits=tuple(without_ids(text, ids) for text in record.limits),
+        notes=tuple(without_ids(text, ids) for text in record.notes),
+        result_notes=_result_notes(record, ids),
+    )
+
+
+def scale_columns(record: RunRecord) -> tuple[str, ...]:
+    """Columns of the scores that are scales, in order."""
+    scores = record.scores
+    named = [name for name in scores.columns if name in record.scale_titles]
+    if named:
+        return tuple(named)
+    return tuple(
+        str(name)
+        for name in scores.columns
+        if name not in ROLE_COLUMNS and scores[name].dtype.kind in "fi"
+    )
+
+
+def _n_people(record: RunRecord, people: People) -> int:
+    everyone = record.scores.assign(everyone__="all")
+    return count_people(everyone, "everyone__", people)["all"] if len(everyone) else 0
+
+
+def _response_total(record: RunRecord) -> float | None:
+    table = record.response_by_school
+    return None if table is None else float(table["n"].sum())
+
+
+def _ids(record: RunRecord, people: People) -> frozenset[str]:
+    if people.respondent is None:
+        return frozenset()
+    return frozenset(str(value) for value in record.scores[people.respondent].dropna())
+
+
+def _scores(
+    record: RunRecord,
+    scales: tuple[str, ...],
+    key: bytes,
+    cells: Mapping[Cell, Hidden],
+    from_scores: bool,
+) -> pd.DataFrame:
+    if from_scores:
+        return safe_school_scores(record.scores, scales, min_group=record.min_group)
+    return safe_scores(record.scores, scales, key=key, min_group=record.min_group, cells=cells)
+
+
+def _means(
+    record: RunRecord, cells: Mapping[Cell, Hidden], from_scores: bool
+) -> dict[str, pd.DataFrame]:
+    if from_scores:  # the n of such a table counts schools
+        return {
+            level: result.to_frame()
+            .drop(columns="below_min_n", errors="ignore")
+            .assign(**{SUPPRESSED: False})
+            for level, result in record.aggregates.items()
+        }
+    return {
+        level: means_table(record, level, result.to_frame(), cells)
+        for level, result in record.aggregates.items()
+    }
+
+
+def _icc(record: RunRecord, cells: Mapping[Cell, Hidden]) -> pd.DataFrame | None:
+    """Intraclass correlations; rounded where groups are hidden.
+
+    With the exact variance between schools, the grand total and every other school's mean,
+    the means of two hidden schools are the roots of a quadratic.
+    """
+    if record.icc is None:
+        return None
+    table = record.icc.to_frame()
+    if "n" in table.columns:
+        table = table[table["n"] >= record.min_group].reset_index(drop=True)
+    if any(hidden.groups for hidden in cells.values()):
+        table = table.drop(columns=[name for name in ICC_SOLVABLE if name in table.columns])
+        decimals = [name for name in table.columns if table[name].dtype.kind == "f"]
+        table[decimals] = table[decimals].round(ICC_DIGITS)
+    return table
+
+
+def _ledger(record: RunRecord, ids: frozenset[str]) -> pd.DataFrame:
+    table = record.ledger.to_frame()
+    table["what"] = [without_ids(text, ids) for text in table["what"]]
+    return table
+
+
+def _result_notes(record: RunRecord, ids: frozenset[str]) -> dict[str, tuple[str, ...]]:
+    results = {
+        "reliability": record.overview,
+        "reliability_by": record.overview_by,
+        "scores": record.score_result,
+        "icc": record.icc,
+        **{f"means {level}": result for level, result in record.aggregates.items()},
+    }
+    return {
+        name: tuple(without_ids(note, ids) for note in result.notes)
+        for name, result in results.items()
+        if result is not None
+    }

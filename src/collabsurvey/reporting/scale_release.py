@@ -1,0 +1,157 @@
+"""What each scale is and how it came out, over all respondents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from collabsurvey.reporting.disclosure import groups_to_hide
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from collabsurvey.instruments.model import Instrument, Scale
+    from collabsurvey.reporting.record import RunRecord
+
+STATUS_WORDS = {
+    "draft": "draft: nobody has tested it yet",
+    "content_reviewed": "content reviewed by experts, not yet tested with respondents",
+    "piloted": "piloted, structure not yet tested",
+    "structure_supported": "structure supported by data",
+    "validated_for": "validated for stated uses",
+    "retired": "retired: no longer recommended",
+}
+SCORE_WORDS = {
+    "mean": "mean of the answered items",
+    "sum": "sum of the items",
+    "pomp": "0 to 100, per cent of the highest possible score",
+    "z": "standardised: mean 0, standard deviation 1 in these data",
+    "t": "standardised: mean 50, standard deviation 10 in these data",
+}
+
+
+@dataclass(frozen=True)
+class ScaleFacts:
+    """One scale: what was asked, how it is scored, who has a score."""
+
+    id: str
+    column: str  # of the scores
+    title: str
+    definition: str
+    instrument: str
+    status: str
+    n_items: int | None
+    n_required: int | None
+    method: str
+    low: float | None  # lowest possible score
+    high: float | None
+    label_low: str
+    label_high: str
+    n: int | None  # None where fewer than min_group have a score
+    n_unscored: int | None
+    mean: float | None
+    sd: float | None
+    units: str = "respondents"  # what n counts: "schools" where the study starts at scores
+
+    @property
+    def is_draft(self) -> bool:
+        """Whether real people have yet to answer it in a study of the instrument."""
+        return self.status == "draft"
+
+
+def scale_facts(
+    record: RunRecord, columns: tuple[str, ...], min_group: int, *, by_school: bool
+) -> tuple[ScaleFacts, ...]:
+    """Facts of every scale that has a column of scores."""
+    return tuple(_facts(record, column, min_group, by_school) for column in columns)
+
+
+def overall_table(result: Any, min_group: int, *, grouped: bool = False) -> pd.DataFrame | None:
+    """A table of one row a scale (and group), blank where too few people answered."""
+    if result is None:
+        return None
+    table = result.to_frame().reset_index(drop=True).copy()
+    count = next((name for name in ("n", "n_respondents") if name in table.columns), None)
+    if count is None:
+        return None
+    hide = ~(table[count] >= min_group)
+    if grouped and "scale" in table.columns:
+        for _, rows in table.groupby("scale", sort=False):
+            sizes = {str(i): int(n) for i, n in rows[count].fillna(0).items()}
+            hide.loc[[int(i) for i in groups_to_hide(sizes, min_group)]] = True
+    numbers = [name for name in table.columns if table[name].dtype.kind in "fi"]
+    table[numbers] = table[numbers].astype(float)
+    table.loc[hide, numbers] = np.nan
+    table["suppressed"] = hide
+    return table
+
+
+def _facts(record: RunRecord, column: str, min_group: int, by_school: bool) -> ScaleFacts:
+    values = record.scores[column].to_numpy(dtype=float, na_value=np.nan)
+    known = values[~np.isnan(values)]
+    shown = by_school or len(known) >= min_group
+    instrument = record.responses.instrument if record.responses is not None else None
+    scale = _scale_of(instrument, column)
+    method = record.score_result.method if record.score_result is not None else ""
+    low, high = _range(instrument, scale, method)
+    needed = scale.n_required() if scale is not None else None
+    if record.score_result is not None and scale is not None:
+        pairs = zip(record.score_result.scales, record.score_result.n_required, strict=True)
+        needed = dict(pairs).get(scale.id, needed)
+    return ScaleFacts(
+        id=scale.id if scale is not None else column,
+        column=column,
+        title=record.scale_titles.get(column) or (scale.title if scale is not None else column),
+        definition=_definition(instrument, scale),
+        instrument=instrument.title if instrument is not None else "",
+        status=instrument.status if instrument is not None and scale is not None else "",
+        n_items=len(scale.items) if scale is not None else None,
+        n_required=needed,
+        method=SCORE_WORDS.get(method, ""),
+        low=low,
+        high=high,
+        label_low=scale.label_low if scale is not None else "",
+        label_high=scale.label_high if scale is not None else "",
+        n=len(known) if shown else None,
+        n_unscored=len(values) - len(known) if shown else None,
+        mean=float(known.mean()) if shown and len(known) else None,
+        sd=float(known.std(ddof=1)) if shown and len(known) > 1 else None,
+        units=f"{record.school_word}s" if by_school else "respondents",
+    )
+
+
+def _scale_of(instrument: Instrument | None, column: str) -> Scale | None:
+    """Scale of a column, which may be the id with dots made into underscores."""
+    for scale in instrument.scoring if instrument is not None else ():
+        if column in (scale.id, scale.id.replace(".", "_")):
+            return scale
+    return None
+
+
+def _definition(instrument: Instrument | None, scale: Scale | None) -> str:
+    if instrument is None or scale is None:
+        return ""
+    for construct in instrument.constructs:
+        if construct.id == scale.id:
+            return " ".join(construct.definition.split())
+    return ""
+
+
+def _range(
+    instrument: Instrument | None, scale: Scale | None, method: str
+) -> tuple[float | None, float | None]:
+    """Lowest and highest possible score."""
+    if instrument is None or scale is None or method in ("z", "t", ""):
+        return None, None
+    if method == "pomp":
+        return 0.0, 100.0
+    sets = [instrument.response_set(item) for item in scale.items]
+    lows = [answers.low for answers in sets if answers is not None]
+    highs = [answers.high for answers in sets if answers is not None]
+    if len(lows) < len(sets):
+        return None, None
+    if method == "sum" or scale.rule == "sum":
+        return sum(lows), sum(highs)
+    return sum(lows) / len(lows), sum(highs) / len(highs)

@@ -1,0 +1,25 @@
+"""The sections of a report, in order, each made from a `Release` alone."""
+
+from collabsurvey.reporting.sections.closing import limits_section, making_section
+from collabsurvey.reporting.sections.findings import findings_section
+from collabsurvey.reporting.sections.measures import (
+    distributions_section,
+    reliability_section,
+    scales_section,
+)
+from collabsurvey.reporting.sections.models import models_section
+from collabsurvey.reporting.sections.people import cleaning_section, people_section
+from collabsurvey.reporting.sections.schools import schools_section
+
+__all__ = [
+    "cleaning_section",
+    "distributions_section",
+    "findings_section",
+    "limits_section",
+    "making_section",
+    "models_section",
+    "people_section",
+    "reliability_section",
+    "scales_section",
+    "schools_section",
+]

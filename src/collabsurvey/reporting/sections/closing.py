@@ -1,0 +1,181 @@
+"""What the report cannot say, and how it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from collabsurvey.display import Table
+from collabsurvey.reporting.document import (
+    Block,
+    Bullets,
+    Details,
+    Paragraph,
+    Section,
+    TableBlock,
+)
+from collabsurvey.reporting.groups import SUPPRESSED
+from collabsurvey.reporting.sections.people import response_rate
+from collabsurvey.reporting.wording import counted, joined, plural_of, sentence
+
+if TYPE_CHECKING:
+    from collabsurvey.reporting.release import Release
+
+FEW_CLUSTERS = 50  # below: Maas & Hox (2005), Methodology 1:86-92
+
+
+def limits_section(shown: Release) -> Section:
+    """Limits the study named, and those that can be worked out from what was done."""
+    limits = [sentence(text) for text in (*shown.limits, *computed_limits(shown))]
+    return Section("limits", "Limits", (Bullets(tuple(dict.fromkeys(limits))),))
+
+
+def computed_limits(shown: Release) -> list[str]:
+    """A sentence for each limit that holds."""
+    words = plural_of(shown.school_word)
+    found = []
+    if shown.synthetic:
+        found.append(
+            "The data are synthetic: they prove that the calculations run, and nothing about "
+            "any school."
+        )
+    if drafts := sorted({facts.instrument for facts in shown.scales if facts.is_draft}):
+        found.append(
+            f"The questions ({joined(drafts)}) are drafts. Nobody has yet shown that these scores "
+            "mean what their names say; no decision about a person or a "
+            f"{shown.school_word} should rest on them."
+        )
+    if not shown.from_scores:
+        found.append(
+            "People reported on themselves and their organisations at one sitting. Mood, courtesy "
+            "and the wish to look good move all answers of a person in one direction, and can "
+            "make scales look more related than they are."
+        )
+    rate = response_rate(shown)
+    if rate is not None and rate[2] < 1:
+        found.append(
+            f"{1 - rate[2]:.0%} of those who could have answered did not. They may think "
+            "otherwise, and nothing here corrects for that."
+        )
+    if shown.models:
+        found += _model_limits(shown)
+    if shown.n_schools is not None and shown.n_schools < FEW_CLUSTERS:
+        found.append(
+            f"{counted(shown.n_schools, shown.school_word).capitalize()} are few for statements "
+            f"about {words} in general: intervals are wide, and those that allow for differences "
+            "between them are approximate (Maas & Hox, 2005, advise 50)."
+        )
+    if any(table[SUPPRESSED].any() for table in shown.means.values()) or shown.n_suppressed:
+        found.append(
+            f"Some {words} are not shown, to keep people anonymous. They are part of all totals "
+            "and models."
+        )
+    return found
+
+
+def _model_limits(shown: Release) -> list[str]:
+    found = []
+    tests = sum(len(model.estimates) - 1 for model in shown.models)
+    if tests > 1:
+        found.append(
+            f"{counted(len(shown.models), 'model')} with {tests} coefficients were tested, "
+            "without a correction for their number: about one in twenty would look clear by "
+            "chance alone."
+        )
+    small = [m.name for m in shown.models if m.n_clusters and m.n_clusters < FEW_CLUSTERS]
+    if small and shown.n_schools is None:
+        found.append(f"Models with few groups: {joined(small)}.")
+    return found
+
+
+def making_section(shown: Release, origin: Mapping[str, Any]) -> Section:
+    """Versions, files, seed, options and date."""
+    versions = origin["versions"]
+    files = origin["files"]
+    blocks: list[Block] = [
+        Paragraph(
+            f"Made with collabsurvey {versions.get('collabsurvey', '')}"
+            f" on {_date(origin.get('finished'))}, seed {shown.seed}. The file provenance.json "
+            "holds everything that is needed to run the study again. Ids of respondents were "
+            "replaced by codes that cannot be turned back, and roles of staff are not in any file."
+        )
+    ]
+    if shown.prereg:
+        blocks.append(Paragraph(f"Registered beforehand: {shown.prereg}."))
+    if shown.notes:
+        blocks.append(Bullets(tuple(map(sentence, shown.notes))))
+    if files:
+        blocks.append(
+            TableBlock(
+                Table(
+                    "Files that were read",
+                    {
+                        "file": [file["name"] for file in files],
+                        "holds": [file["holds"] for file in files],
+                        "rows": [file["n_rows"] for file in files],
+                        "sha256": [file["sha256"] for file in files],
+                    },
+                    labels={"sha256": "SHA-256"},
+                )
+            )
+        )
+    blocks.append(
+        Details(
+            "Versions of the packages",
+            (
+                TableBlock(
+                    Table(
+                        "Packages",
+                        {"package": list(versions), "version": list(versions.values())},
+                    )
+                ),
+            ),
+        )
+    )
+    lines = list(_flat(origin["options"]))
+    if lines:
+        blocks.append(
+            Details(
+                "Every option, as it was read",
+                (
+                    TableBlock(
+                        Table(
+                            "Options of the study file",
+                            {
+                                "option": [name for name, _ in lines],
+                                "value": [value for _, value in lines],
+                            },
+                        )
+                    ),
+                ),
+            )
+        )
+    return Section("how-made", "How this report was made", tuple(blocks))
+
+
+def _date(moment: str | None) -> str:
+    from datetime import datetime
+
+    if not moment:
+        return "an unknown date"
+    day = datetime.fromisoformat(moment)
+    return f"{day.day} {day:%B %Y}"
+
+
+def _flat(options: Any, before: str = "") -> list[tuple[str, str]]:
+    """Nested options as dotted names and values."""
+    if isinstance(options, Mapping):
+        return [
+            line
+            for key, value in options.items()
+            for line in _flat(value, f"{before}.{key}" if before else str(key))
+        ]
+    if isinstance(options, list) and any(isinstance(part, Mapping | list) for part in options):
+        return [
+            line
+            for i, value in enumerate(options, start=1)
+            for line in _flat(value, f"{before}[{i}]")
+        ]
+    if isinstance(options, list):
+        return [(before, ", ".join(map(str, options)))]
+    return [(before, str(options))]

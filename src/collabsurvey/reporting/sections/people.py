@@ -1,0 +1,235 @@
+"""Who answered, and what was done to the answers before anything was calculated."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from collabsurvey.display import Table
+from collabsurvey.reporting.document import Block, Details, Heading, Paragraph, Section, TableBlock
+from collabsurvey.reporting.groups import SUPPRESSED, TIME
+from collabsurvey.reporting.wording import counted, plural_of, sentence
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from collabsurvey.reporting.release import Release
+
+STEP_WORDS = {
+    "drop": "Left out",
+    "repair": "Repaired",
+    "missing": "Set to missing",
+    "recode": "Recoded",
+    "rename": "Renamed",
+    "reshape": "Rearranged",
+    "join": "Joined",
+    "score": "Scored",
+    "note": "Noted, nothing changed",
+    "read": "Read",
+}
+MOST_ROWS = 150  # a longer table of schools is in tables/ only
+FEW_COLUMNS = 3  # so many columns are named in the table; more are folded below it
+
+
+def hidden_mark(table: pd.DataFrame, shown: Release) -> str:
+    """What stands for a hidden count.
+
+    The same for all hidden groups of a table: telling small ones from those hidden for
+    their sake would give both away.
+    """
+    return f"< {shown.min_group} or withheld"
+
+
+def suppression_words(table: pd.DataFrame, shown: Release, word: str) -> str:
+    """Say how many groups are hidden and by what rule; empty where none is."""
+    hidden = int(table[SUPPRESSED].sum())
+    if not hidden:
+        return ""
+    return (
+        f"To keep everybody anonymous, figures of a {word} with fewer than {shown.min_group} "
+        "respondents are not shown. Where such a figure could be worked out from a total, that "
+        f"of the next smallest {word} is withheld as well."
+    )
+
+
+def people_section(shown: Release) -> Section:
+    """Response by school, against the number who could have answered where it is known."""
+    word = shown.school_word
+    blocks: list[Block] = []
+    if shown.from_scores:
+        schools = "" if shown.n_schools is None else f" of {counted(shown.n_schools, word)}"
+        blocks.append(
+            Paragraph(
+                f"This study starts from scores that had been worked out before{schools}: one row "
+                f"of scores for each {word}. Single answers were not part of it, so nothing can be "
+                "said here about who answered."
+            )
+        )
+    elif shown.n_respondents is None:
+        blocks.append(
+            Paragraph(
+                f"Fewer than {shown.min_group} people answered. Their answers cannot be reported "
+                "without the risk that somebody is recognised.",
+                "warning",
+            )
+        )
+    else:
+        people = f"{counted(shown.n_respondents, 'person', 'people')} answered"
+        where = f" in {counted(shown.n_schools, word)}" if shown.n_schools else ""
+        blocks.append(Paragraph(f"{people}{where}."))
+    if shown.response is not None:
+        blocks += _response_blocks(shown, shown.response)
+    for join in shown.joins:
+        blocks.append(
+            Paragraph(
+                f"Outcome “{join.outcome}”: the file holds {join.n_outcome_units:,} units, the "
+                f"survey {join.n_survey_units:,}; {join.n_matched:,} are in both, which gives "
+                f"{counted(join.n_rows, 'row')} to analyse."
+            )
+        )
+    return Section("who-answered", "Who answered", tuple(blocks))
+
+
+def response_rate(shown: Release) -> tuple[float, float, float] | None:
+    """People who answered, who could have, and the share, where both numbers are known.
+
+    Taken over groups whose figures are shown and over hidden ones together only where the
+    numbers of all are known.
+    """
+    table = shown.response
+    if table is None or table["n_eligible"].isna().any() or shown.response_total is None:
+        return None
+    eligible = float(table["n_eligible"].sum())
+    if eligible <= 0:
+        return None
+    return shown.response_total, eligible, shown.response_total / eligible
+
+
+def _response_blocks(shown: Release, table: pd.DataFrame) -> list[Block]:
+    word = shown.school_word
+    blocks: list[Block] = []
+    rate = response_rate(shown)
+    if rate is not None:
+        forms = "" if "wave" not in table.columns else ", over all waves"
+        blocks.append(
+            Paragraph(
+                f"{rate[0]:,.0f} answers came from {rate[1]:,.0f} people who could have "
+                f"answered{forms}: a response rate of {rate[2]:.0%}."
+            )
+        )
+    elif table["n_eligible"].isna().all():
+        blocks.append(
+            Paragraph(
+                f"How many staff each {word} has was not given, so response rates are not known.",
+                "note",
+            )
+        )
+    if said := suppression_words(table, shown, word):
+        blocks.append(Paragraph(said, "note"))
+    if len(table) > MOST_ROWS:
+        blocks.append(
+            Paragraph(f"The table has {len(table):,} rows; it is in the file tables/response.csv.")
+        )
+        return blocks
+    hide = table[SUPPRESSED].tolist()
+    mark = hidden_mark(table, shown)
+    unit = str(table.columns[0])
+    columns: dict[str, list[object]] = {
+        str(name): table[name].tolist()
+        for name in table.columns
+        if name in (unit, "partnership", *TIME)
+    }
+    columns["n"] = [mark if gone else round(n) for gone, n in zip(hide, table["n"], strict=True)]
+    if table["n_eligible"].notna().any():
+        columns["n_eligible"] = table["n_eligible"].tolist()
+        columns["rate"] = table["rate"].tolist()
+    blocks.append(
+        TableBlock(
+            Table(
+                f"Answers by {word}",
+                columns,
+                formats={"n_eligible": ".0f", "rate": ".0%"},
+                labels={
+                    unit: word,
+                    "n": "answered",
+                    "n_eligible": "could have answered",
+                    "rate": "response rate",
+                },
+            )
+        )
+    )
+    return blocks
+
+
+def cleaning_section(shown: Release) -> Section:
+    """The ledger in words: lines that say the same of several columns are added up."""
+    blocks: list[Block] = [
+        Paragraph(
+            "Every step that changed or left out an answer is counted here. The full list, line "
+            "by line, is in the file ledger.csv."
+        )
+    ]
+    ledger = shown.ledger
+    if ledger.empty:
+        return Section(
+            "what-was-done",
+            "What was dropped, recoded and why",
+            (Paragraph("Nothing was recoded, set to missing or left out."),),
+        )
+    several = ledger["source"].nunique() > 1
+    steps = sorted(set(ledger["step"]), key=_step_order)
+    rows: list[tuple[str, str, str, str]] = []
+    folded: list[Block] = []
+    for step in steps:
+        lines = ledger[ledger["step"] == step]
+        for (source, what, unit), part in lines.groupby(
+            ["source", "what", "unit"], sort=False, dropna=False
+        ):
+            columns = [name for name in part["column"] if name]
+            total = int(part["n"].sum())
+            if len(columns) > FEW_COLUMNS:
+                place = counted(len(columns), "question or column", "questions or columns")
+                folded.append(_by_column(str(what), str(unit), part))
+            else:
+                place = ", ".join(columns)
+            noun = str(unit)[:-1] if total == 1 and str(unit).endswith("s") else str(unit)
+            rows.append(
+                (
+                    STEP_WORDS.get(step, sentence(step).rstrip(".")),
+                    sentence(str(what)),
+                    f"{total:,} {noun}",
+                    " · ".join(filter(None, (place, source if several else ""))),
+                )
+            )
+    names = ("step", "what", "how many", "where")
+    table = {name: [row[i] for row in rows] for i, name in enumerate(names)}
+    if not any(table["where"]):
+        del table["where"]
+    blocks.append(TableBlock(Table("What was done to the data", table)))
+    if folded:
+        blocks.append(Details("The same by question or column", tuple(folded)))
+    return Section("what-was-done", "What was dropped, recoded and why", tuple(blocks))
+
+
+def _step_order(step: str) -> tuple[int, str]:
+    known = list(STEP_WORDS)
+    return (known.index(step) if step in known else len(known), step)
+
+
+def _by_column(what: str, unit: str, part: pd.DataFrame) -> TableBlock:
+    return TableBlock(
+        Table(
+            sentence(what).rstrip("."),
+            {"column": part["column"].tolist(), unit: part["n"].tolist()},
+        )
+    )
+
+
+__all__ = [
+    "Heading",
+    "cleaning_section",
+    "hidden_mark",
+    "people_section",
+    "plural_of",
+    "response_rate",
+    "suppression_words",
+]

@@ -1,0 +1,120 @@
+"""The tables of a report as files: unrounded, hidden groups blank."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from collabsurvey.reporting.figures import slug
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from collabsurvey.reporting.release import Release
+
+
+def csv_tables(shown: Release) -> dict[str, pd.DataFrame]:
+    """Every table by the name of its file; those without rows are left out."""
+    tables = {
+        "scales": _scales(shown),
+        "response": shown.response,
+        "answers": _answers(shown),
+        "reliability": shown.reliability,
+        "reliability_by": shown.reliability_by,
+        "items": _items(shown),
+        "icc": shown.icc,
+        **{f"means_{slug(level)}": table for level, table in shown.means.items()},
+        "models": _models(shown),
+        "variance_components": _variances(shown),
+        "calibrated": _calibrated(shown),
+    }
+    return {name: t for name, t in tables.items() if t is not None and not t.empty}
+
+
+def _scales(shown: Release) -> pd.DataFrame:
+    import pandas as pd
+
+    names = (
+        "id", "column", "title", "instrument", "status", "n_items", "n_required", "low", "high",
+        "n", "n_unscored", "mean", "sd",
+    )  # fmt: skip
+    table = pd.DataFrame({name: [getattr(f, name) for f in shown.scales] for name in names})
+    return table.rename(columns={"low": "lowest_possible", "high": "highest_possible"})
+
+
+def _answers(shown: Release) -> pd.DataFrame | None:
+    import pandas as pd
+
+    rows = [
+        {
+            "item": item.item,
+            "wording": item.wording,
+            "reversed": item.reversed,
+            "code": code,
+            "answer": label,
+            "count": count,
+            "share": share,
+        }
+        for item in shown.answers
+        for code, label, count, share in zip(
+            item.codes, item.labels, item.counts, item.shares, strict=True
+        )
+    ]
+    return pd.DataFrame(rows) if rows else None
+
+
+def _items(shown: Release) -> pd.DataFrame | None:
+    import pandas as pd
+
+    parts = [
+        table if "scale" in table.columns else table.assign(scale=scale)
+        for scale, table in shown.items.items()
+    ]
+    if not parts:
+        return None
+    together = pd.concat(parts, ignore_index=True)
+    first = ["scale", "item"]
+    return together[[*first, *(name for name in together.columns if name not in first)]]
+
+
+def _models(shown: Release) -> pd.DataFrame | None:
+    import pandas as pd
+
+    parts = []
+    for model in shown.models:
+        table = model.estimates.copy()
+        table.insert(0, "model", model.name)
+        table["formula"] = model.formula
+        table["role"] = model.role
+        table["rows_used"] = model.rows_used
+        table["rows_joined"] = model.rows_joined
+        table["n_clusters"] = model.n_clusters
+        parts.append(table)
+    return pd.concat(parts, ignore_index=True) if parts else None
+
+
+def _variances(shown: Release) -> pd.DataFrame | None:
+    import pandas as pd
+
+    parts = [
+        model.variance_components.assign(model=model.name)
+        for model in shown.models
+        if model.variance_components is not None
+    ]
+    return pd.concat(parts, ignore_index=True) if parts else None
+
+
+def _calibrated(shown: Release) -> pd.DataFrame | None:
+    import pandas as pd
+
+    rows = [
+        {
+            "model": model.name,
+            "term": part.term,
+            "estimate": part.estimate,
+            "adjusted": part.adjusted,
+            "reliability": part.reliability,
+        }
+        for model in shown.models
+        for part in model.calibrated
+    ]
+    return pd.DataFrame(rows) if rows else None

@@ -1,0 +1,50 @@
+"""Small helpers for prose: counts, lists, and texts without anybody's id."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+
+LEAST_ID_DIGITS = 4  # a shorter number in a sentence is a count or a code, not an id
+TOKEN = re.compile(r"[\w.@+-]*\w")
+
+
+def without_ids(text: str, ids: Collection[str]) -> str:
+    """Replace every word of a text that is a respondent's id."""
+
+    def masked(match: re.Match[str]) -> str:
+        word = match.group()
+        short_number = word.isdigit() and len(word) < LEAST_ID_DIGITS
+        return "[id]" if word in ids and not short_number else word
+
+    return TOKEN.sub(masked, text) if ids else text
+
+
+def counted(n: int, singular: str, plural: str | None = None) -> str:
+    """1 school, 2 schools, 1,234 answers."""
+    return f"{n:,} {singular if n == 1 else plural or plural_of(singular)}"
+
+
+def plural_of(word: str) -> str:
+    """Plural of a regular English noun."""
+    if word.endswith(("s", "x", "ch", "sh")):
+        return f"{word}es"
+    if word.endswith("y") and word[-2:-1] not in "aeiou":
+        return f"{word[:-1]}ies"
+    return f"{word}s"
+
+
+def joined(parts: Sequence[str], *, last: str = "and") -> str:
+    """a, b and c."""
+    if len(parts) < 2:
+        return "".join(parts)
+    return f"{', '.join(parts[:-1])} {last} {parts[-1]}"
+
+
+def sentence(text: str) -> str:
+    """A text that begins with a capital and ends with a full stop."""
+    stripped = text.strip()
+    if not stripped:
+        return ""
+    ended = stripped if stripped[-1] in ".!?" else f"{stripped}."
+    return ended[0].upper() + ended[1:]
