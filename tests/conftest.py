@@ -56,6 +56,18 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     return request.param
 
 
+@pytest.fixture(params=[one for one in ENGINES if not one.lazy], ids=lambda engine: engine.name)
+def eager_engine(request: pytest.FixtureRequest) -> Engine:
+    """The engines whose frames hold their rows, in an order."""
+    return request.param
+
+
+@pytest.fixture(params=[one for one in ENGINES if one.lazy], ids=lambda engine: engine.name)
+def lazy_engine(request: pytest.FixtureRequest) -> Engine:
+    """The engines whose frames compute their rows when asked."""
+    return request.param
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real data sets, which is not part of the project."""

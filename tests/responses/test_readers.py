@@ -132,7 +132,7 @@ def xlsx(folder: Path) -> Path:
         (json.dumps([{"a": 1}]).encode(), "is a JSON document"),
         (b"a,b\n\x00\x01,\x02\n", "holds binary data"),
         (b"\x00\x01\x02\xff\xfe\x99" * 40, "holds binary data"),
-        ("Dear colleague\nplease answer\n".encode(), "does not look like a table"),
+        (b"Dear colleague\nplease answer\n", "does not look like a table"),
         (b"who,q1\n", "has a header but no rows"),
         (b"a,b,b,a\n1,2,3,4\n", "more than one column named 'a', 'b'"),
         (b'a,b\n1,"x" y\n', "line 2 has text after a closing quotation mark"),

@@ -179,8 +179,8 @@ def _one_row_per_key(responses: Responses, plan: Repair) -> Responses:
     """Keep one row of each key, by the rule the user chose."""
     if plan.duplicates is None:
         return responses
-    purpose = "Resolving repeated rows"
-    key = [responses.role(role, purpose=purpose) for role in responses.key_roles]
+    responses.role("respondent", purpose="Resolving repeated rows")
+    key = [responses.roles[role] for role in responses.key_roles]
     frame, ledger = resolve_duplicates(
         as_narwhals(responses.frame),
         key,

@@ -19,6 +19,7 @@ DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 SNIFFED_RECORDS = 200
 SNIFFED_CHARACTERS = 1_000_000
 SHOWN_LINES = 5
+LONGEST_NAME = 60
 
 
 @dataclass(frozen=True)
@@ -159,9 +160,14 @@ def _refuse_repeated(header: Sequence[str], name: str) -> None:
     repeated = [column for column, n in Counter(header).items() if n > 1 and column.strip()]
     if repeated:
         raise DataError(
-            f"{name} has more than one column named {listed(map(repr, repeated), most=5)}. "
+            f"{name} has more than one column named {listed(map(_short, repeated), most=5)}. "
             "Rename them so that each name occurs once."
         )
+
+
+def _short(name: str) -> str:
+    """A column name in quotes; whole questions are cut."""
+    return repr(name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…")
 
 
 def _stops_inside(text: str, ragged: tuple[int, int], last: _Line, n_columns: int) -> bool:

@@ -111,12 +111,16 @@ def _encoding_of(raw: bytes, name: str) -> str:
         )
     from charset_normalizer import from_bytes
 
-    found = from_bytes(raw, cp_isolation=list(EIGHT_BIT))
-    possible = {str(match.encoding): match.chaos for match in found}
+    # Encodings that give the same text come as one match, with their names in it.
+    possible = {
+        code: (match.chaos, -match.coherence)
+        for match in from_bytes(raw, cp_isolation=list(EIGHT_BIT))
+        for code in match.could_be_from_charset
+    }
     if not possible:
         raise DataError(
             f"{name} is not text in any encoding known here. {ADVICE} If you know its encoding, "
             "say encoding=..."
         )
-    least = min(possible.values())
-    return next(code for code in EIGHT_BIT if possible.get(code) == least)
+    best = min(possible.values())
+    return next(code for code in EIGHT_BIT if possible.get(code) == best)

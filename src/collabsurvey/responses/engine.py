@@ -172,14 +172,22 @@ def _column(series: nw.Series[Any]) -> Column:
     known = np.array([str(value) for value in raw[~missing]], dtype=str)
     categories, inverse = np.unique(known, return_inverse=True)
     codes = np.full(len(raw), -1, dtype=np.int64)
-    if series.dtype in (nw.Categorical, nw.Enum):
-        ordered = [str(category) for category in series.cat.get_categories().to_list()]
+    if ordered := _category_order(series):
         present = set(categories.tolist())
         place = {text: i for i, text in enumerate(text for text in ordered if text in present)}
         inverse = np.array([place[text] for text in categories], dtype=np.int64)[inverse]
         categories = np.array(list(place), dtype=str)
     codes[~missing] = inverse
     return Column(codes, tuple(categories.tolist()))
+
+
+def _category_order(series: nw.Series[Any]) -> list[str]:
+    """Categories in their own order, where the engine keeps one; polars' Categorical does not."""
+    if isinstance(series.dtype, nw.Enum):
+        return [str(category) for category in series.dtype.categories]
+    if series.dtype == nw.Categorical and series.implementation.is_pandas():
+        return [str(category) for category in series.to_native().dtype.categories]
+    return []
 
 
 def is_known(value: object) -> bool:

@@ -50,6 +50,8 @@ class IdRepair:
     @classmethod
     def from_mapping(cls, given: Mapping[str, Any]) -> Self:
         """Check one entry of `ids`."""
+        if not isinstance(given, Mapping):
+            raise OptionError("repair['ids']", given, allowed=({"pattern": r"^_(\d+)_1$"},))
         _known(given, ("pattern", "column", "unmatched"), where="repair['ids']")
         pattern = given.get("pattern")
         try:
@@ -82,9 +84,11 @@ class Repair:
     @classmethod
     def from_mapping(cls, given: Mapping[str, Any] | None) -> Self:
         """Check what the user wrote; unknown repairs are refused."""
-        given = given or {}
+        given = {} if given is None else given
+        if not isinstance(given, Mapping):
+            raise OptionError("repair", given, allowed=({"empty_rows": "drop"},))
         _known(given, REPAIRS, where="repair")
-        ids = given.get("ids") or ()
+        ids = given.get("ids", ())
         entries = [ids] if isinstance(ids, Mapping) else list(ids)
         duplicates = given.get("duplicates")
         if duplicates is not None:
@@ -183,9 +187,12 @@ def _repair_column(
 
 
 def _unmatched_ids(column: str, pattern: str, unmatched: Mapping[str, int]) -> str:
-    examples = [f"{value!r} ({n} rows)" for value, n in sorted(unmatched.items())]
+    examples = [
+        f"{value!r} ({n} {'row' if n == 1 else 'rows'})" for value, n in sorted(unmatched.items())
+    ]
+    many = "1 id that does" if len(unmatched) == 1 else f"{len(unmatched)} ids that do"
     return (
-        f"Column {column!r} has {len(unmatched)} ids that do not fit the pattern {pattern}: "
+        f"Column {column!r} has {many} not fit the pattern {pattern}: "
         f"{listed(examples, most=SHOWN_IDS)}. Say what becomes of them with "
         "repair={'ids': {'unmatched': 'missing'}} (or 'drop')."
     )
