@@ -35,7 +35,8 @@ app.add_typer(instruments_app, name="instruments")
 
 StudyArgument = Annotated[Path, typer.Argument(help="The study file, such as study.yaml.")]
 OutOption = Annotated[
-    Path | None, typer.Option("--out", help="Output folder; 'out' beside the study file if left out.")
+    Path | None,
+    typer.Option("--out", help="Output folder; 'out' beside the study file if left out."),
 ]
 
 

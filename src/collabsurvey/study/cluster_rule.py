@@ -16,8 +16,14 @@ from collabsurvey.regression import Formula
 if TYPE_CHECKING:
     import pandas as pd
 
-# From fine to coarse: rows sit in school × cohort, these in schools, these in partnerships.
-UNITS: tuple[tuple[str, ...], ...] = (("school", "cohort"), ("school", "wave"), ("school",), ("partnership",))
+# From fine to coarse: answers of a person in waves, rows of a school × cohort, schools, partnerships.
+UNITS: tuple[tuple[str, ...], ...] = (
+    ("respondent",),
+    ("school", "cohort"),
+    ("school", "wave"),
+    ("school",),
+    ("partnership",),
+)
 
 
 def missing_units(
@@ -59,7 +65,11 @@ def coarsest_unit(rows: pd.DataFrame, predictor: str) -> tuple[str, ...] | None:
             continue
         groups = rows.groupby(list(unit), observed=True)
         several = len(rows) > groups.ngroups > 1
-        if several and int(groups[predictor].nunique().max()) == 1 and not _is_time(rows, predictor):
+        if (
+            several
+            and int(groups[predictor].nunique().max()) == 1
+            and not _is_time(rows, predictor)
+        ):
             found = unit
     return found
 
@@ -67,7 +77,8 @@ def coarsest_unit(rows: pd.DataFrame, predictor: str) -> tuple[str, ...] | None:
 def _is_time(rows: pd.DataFrame, predictor: str) -> bool:
     """Whether a column says no more than which cohort or wave a row is of."""
     return any(
-        time in rows.columns and int(rows.groupby(time, observed=True)[predictor].nunique().max()) == 1
+        time in rows.columns
+        and int(rows.groupby(time, observed=True)[predictor].nunique().max()) == 1
         for time in ("cohort", "wave")
     )
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from collabsurvey.errors import StudyError
 from collabsurvey.instruments.faults import faults_of
@@ -92,10 +92,29 @@ class ResponseFile(Section):
     columns: str | dict[str, str | dict[str, str]] | None = None
     items: Literal["all", "present"] = "all"
     roles: dict[RoleName, str] = Field(default_factory=dict)
+    key: tuple[RoleName, ...] | None = None  # what makes a row; respondent, wave, partner if None
     missing_codes: tuple[float | str, ...] = ()
     repair: dict[str, Any] | None = None
     encoding: str | None = None
     delimiter: str | None = None
+
+
+class Derived(Section):
+    """A column made from part of another: the group of a pattern."""
+
+    from_: str = Field(alias="from")
+    pattern: str
+
+    @field_validator("pattern")
+    @classmethod
+    def _one_group(cls, pattern: str) -> str:
+        try:
+            n_groups = re.compile(pattern).groups
+        except re.error as error:
+            raise ValueError(f"a regular expression ({error})") from None
+        if n_groups != 1:
+            raise ValueError("a regular expression with one group, such as '^(..)'")
+        return pattern
 
 
 class ScoresFile(Section):
@@ -106,7 +125,8 @@ class ScoresFile(Section):
     columns: dict[str, str]
     titles: dict[str, str] = Field(default_factory=dict)
     missing: tuple[Scalar, ...] = ()
-    where: dict[str, Scalar] = Field(default_factory=dict)
+    where: dict[str, Scalar | tuple[Scalar, ...]] = Field(default_factory=dict)
+    derive: dict[str, Derived] = Field(default_factory=dict)
     repair: dict[str, Any] | None = None
     n_respondents: str | None = None  # column with the number behind each score
 
@@ -128,7 +148,8 @@ class Outcome(Section):
     unit: Unit = "school"
     columns: dict[str, str] | None = None  # name in formulas → column of the file
     missing: tuple[Scalar, ...] = ()
-    where: dict[str, Scalar] = Field(default_factory=dict)
+    where: dict[str, Scalar | tuple[Scalar, ...]] = Field(default_factory=dict)
+    derive: dict[str, Derived] = Field(default_factory=dict)
     source: str = ""
     repair: dict[str, Any] | None = None
 
@@ -257,9 +278,13 @@ def _rules(study: StudyFile, document: Document) -> list[Fault]:
             fault(where, f"{name!r} is not part of this version of collabsurvey. {advice}")
     for name in study.report.formats:
         if name != "html":
-            fault(("report", "formats"), f"the format {name!r} is not part of this version. Use html.")
+            fault(
+                ("report", "formats"), f"the format {name!r} is not part of this version. Use html."
+            )
     if study.report.school_pages:
-        fault(("report", "school_pages"), "school pages are not part of this version. Leave it out.")
+        fault(
+            ("report", "school_pages"), "school pages are not part of this version. Leave it out."
+        )
     if bool(study.responses) == (study.scores is not None):
         fault(("study",), "name either 'responses' or 'scores' (and not both).")
     for i, file in enumerate(study.responses):

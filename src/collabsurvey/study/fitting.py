@@ -89,7 +89,9 @@ def _calibrated(
     Error in Nonlinear Models, ch. 4. The means of few teachers vary by chance, which pulls a
     slope towards zero; the figure shows how far.
     """
-    used = [name for name in formula.predictor_columns if f"{name}|shrunken" in joined.frame.columns]
+    used = [
+        name for name in formula.predictor_columns if f"{name}|shrunken" in joined.frame.columns
+    ]
     if not used:
         return ()
     frame = joined.frame.assign(**{name: joined.frame[f"{name}|shrunken"] for name in used})

@@ -54,10 +54,12 @@ def respondent_table(scores: pd.DataFrame, scales: Sequence[str]) -> pd.DataFram
     return table
 
 
-def school_table(means: pd.DataFrame, scales: Sequence[str]) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def school_table(
+    means: pd.DataFrame, scales: Sequence[str]
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """One row per school (and wave) from long group means; names of the condition columns."""
     keys = [name for name in ("school", "wave", "partnership") if name in means.columns]
-    wide = means.pivot(index=keys, columns="scale", values="mean")
+    wide = means.pivot_table(index=keys, columns="scale", values="mean")
     counts = means.groupby(keys, observed=True)["n"].max()
     table = wide.rename(columns=formula_name)
     table.columns.name = None
@@ -137,7 +139,9 @@ def _dated(
     waves = [str(wave) for wave in left["wave"].dropna().unique()]
     unknown = sorted(set(waves) - set(calendar))
     if calendar and unknown:
-        raise StudyError(where, [f"the calendar does not say which cohort follows wave {unknown[0]}."])
+        raise StudyError(
+            where, [f"the calendar does not say which cohort follows wave {unknown[0]}."]
+        )
     if calendar:
         left = left.assign(cohort=left["wave"].astype("str").map(calendar))
         return left, [*by, "cohort"]
@@ -167,7 +171,11 @@ def _refuse_repeats(
     full = [name for name in outcome.key if name in right.columns]
     repeated = right[right[full].notna().all(axis=1)].duplicated(full, keep=False)
     if outcome.unit != "pupil" and repeated.any():
-        n = int(right.loc[repeated.reindex(right.index, fill_value=False), full].drop_duplicates().shape[0])
+        n = int(
+            right.loc[repeated.reindex(right.index, fill_value=False), full]
+            .drop_duplicates()
+            .shape[0]
+        )
         raise StudyError(
             where,
             [
@@ -219,5 +227,3 @@ def _typed_keys(joined: pd.DataFrame) -> pd.DataFrame:
 def with_reasons(joined: Joined, columns: Sequence[str]) -> list[str]:
     """Faults of columns a formula uses although they are not clean numbers."""
     return [joined.mixed[column] for column in columns if column in joined.mixed]
-
-

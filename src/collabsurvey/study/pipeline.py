@@ -135,7 +135,7 @@ def _by_school(survey: Scored) -> tuple[pd.DataFrame, tuple[str, ...]]:
     table, between = school_table(long, survey.scales)
     keys = [name for name in ("school", "wave") if name in table.columns]
     for column, mark in (("shrunken_mean", "shrunken"), ("reliability", "reliability")):
-        wide = long.pivot(index=keys, columns="scale", values=column).reset_index()
+        wide = long.pivot_table(index=keys, columns="scale", values=column).reset_index()
         names = {scale: f"{scale}_between|{mark}" for scale in survey.scales}
         table = table.merge(wide.rename(columns=names), on=keys, how="left")
     if "partnership" in frame.columns:
@@ -157,9 +157,7 @@ def _partnership_of(frame: pd.DataFrame) -> pd.DataFrame:
     return pairs
 
 
-def model_table(
-    plan: ModelPlan, tables: Mapping[tuple[str | None, Unit], Joined]
-) -> Joined | None:
+def model_table(plan: ModelPlan, tables: Mapping[tuple[str | None, Unit], Joined]) -> Joined | None:
     """Return the table of one model; None where its files could not be read."""
     if plan.outcome is None:
         return tables.get((None, plan.unit))
@@ -178,7 +176,8 @@ def check_models(
         if joined is None:
             if plan.outcome is None:
                 faults.sentences.append(
-                    f"model {plan.name!r}: there is no table of {plan.unit}s. Set the roles it needs."
+                    f"model {plan.name!r}: there is no table of {plan.unit}s. "
+                    "Set the roles it needs."
                 )
             continue
         if plan.outcome is not None and joined.unit != plan.unit:
@@ -262,7 +261,7 @@ def run_study(
     }
     models: list[ModelRecord] = [v for k, v in found.items() if k.startswith("model ")]
     joins: list[JoinCount] = [j.count for j in tables.values() if j.count is not None]
-    record = RunRecord(
+    return RunRecord(
         study_id=study.study.id,
         title=study.study.title,
         seed=study.study.seed,
@@ -295,7 +294,6 @@ def run_study(
         school_word=study.study.school_word,
         notes=tuple(notes),
     )
-    return record
 
 
 def _prereg(study: StudyFile) -> str:

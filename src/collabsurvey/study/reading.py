@@ -63,9 +63,7 @@ def read_study_data(study: StudyFile, folder: Path, faults: Faults) -> StudyData
         responses = _all_responses(study, folder, faults, sources)
         if responses is not None:
             ledger = ledger.extend(responses.ledger)
-            titles = {
-                formula_name(scale.id): scale.title for scale in responses.instrument.scoring
-            }
+            titles = {formula_name(scale.id): scale.title for scale in responses.instrument.scoring}
     elif study.scores is not None:
         plan = study.scores
         table = faults.attempt(lambda: _score_table(plan, folder))
@@ -88,6 +86,7 @@ def read_study_data(study: StudyFile, folder: Path, faults: Faults) -> StudyData
                 text_columns=outcome.key.values(),
                 columns=outcome.columns,
                 where=outcome.where,
+                derive=outcome.derive,
                 missing=outcome.missing,
                 repair=outcome.repair,
             )
@@ -131,6 +130,7 @@ def _response_file(file: ResponseFile, study: StudyFile, folder: Path) -> Respon
         platform=file.platform,
         columns=columns,
         roles={str(role): column for role, column in file.roles.items()},
+        key=file.key,
         missing_codes=file.missing_codes,
         items=file.items,
         repair=file.repair,
@@ -176,6 +176,7 @@ def _score_table(plan: ScoresFile, folder: Path) -> StudyTable:
         text_columns=plan.roles.values(),
         columns=columns,
         where=plan.where,
+        derive=plan.derive,
         missing=plan.missing,
         repair=plan.repair,
     )
@@ -183,9 +184,7 @@ def _score_table(plan: ScoresFile, folder: Path) -> StudyTable:
     return replace(table, frame=table.frame.rename(columns=names))
 
 
-def _eligible(
-    study: StudyFile, folder: Path, sources: list[SourceFile]
-) -> pd.DataFrame | None:
+def _eligible(study: StudyFile, folder: Path, sources: list[SourceFile]) -> pd.DataFrame | None:
     """Staff who could answer, by school (and wave): columns school, wave, n_eligible."""
     if study.eligible is None:
         return None

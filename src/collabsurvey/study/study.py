@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
 from collabsurvey.errors import StudyError
 from collabsurvey.reporting import write_folder
+from collabsurvey.reporting.pseudonyms import read_key
 from collabsurvey.reporting.record import RunRecord
 from collabsurvey.study.config import StudyFile, Unit, located, read_study_file
 from collabsurvey.study.fitting import columns_shown
@@ -45,7 +47,8 @@ class Run:
     """One run of a study, finished and not yet written."""
 
     record: RunRecord
-    key: bytes | None = None  # of the pseudonyms; None draws one that is forgotten
+    key_file: Path | None = None  # secret of the pseudonyms; None draws one that is forgotten
+    started: datetime | None = None
 
     def report(self, folder: str | Path) -> Path:
         """Write the output folder, whole or not at all; return the path of the report.
@@ -55,7 +58,7 @@ class Run:
         OutputError
             The folder cannot be written, or holds something else.
         """
-        written = write_folder(self.record, Path(folder), key=self.key)
+        written = write_folder(self.record, folder, key_file=self.key_file, started=self.started)
         return written / "report.html"
 
 
@@ -91,9 +94,7 @@ class Study:
     def check(self) -> StudyCheck:
         """Read all data and check everything a run needs, without running anything."""
         faults = Faults()
-        key_file = self.plan.privacy.key_file
-        if key_file is not None:
-            faults.attempt(lambda: self._key())
+        faults.attempt(lambda: read_key(self._key_file()))
         data = read_study_data(self.plan, self.folder, faults)
         survey = None
         tables: dict[tuple[str | None, Unit], Joined] = {}
@@ -119,24 +120,15 @@ class Study:
         StudyError
             With every fault that `check` finds; nothing is calculated then.
         """
+        started = datetime.now(UTC)
         found = self.check()
         if found.faults or found.survey is None:
             raise StudyError(self.plan.study.id, found.faults)
         record = run_study(
             self.plan, found.data, found.survey, found.tables, self.options, progress=progress
         )
-        return Run(record, self._key())
+        return Run(record, self._key_file(), started)
 
-    def _key(self) -> bytes | None:
+    def _key_file(self) -> Path | None:
         name = self.plan.privacy.key_file
-        if name is None:
-            return None
-        path = located(name, self.folder)
-        if not path.is_file():
-            raise StudyError("privacy.key_file", [f"there is no file {name!r}."])
-        key = path.read_bytes().strip()
-        if len(key) < 16:
-            raise StudyError(
-                "privacy.key_file", ["the key has under 16 bytes, which can be guessed."]
-            )
-        return key
+        return None if name is None else located(name, self.folder)

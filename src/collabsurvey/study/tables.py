@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from collabsurvey.errors import AnswersError, StudyError, listed
 from collabsurvey.reporting.record import SourceFile
-from collabsurvey.responses.ledger import Ledger
+from collabsurvey.responses.ledger import Ledger, LedgerLine
 from collabsurvey.responses.numbers import numbers_from_text
 from collabsurvey.responses.tables import read_table
+from collabsurvey.study.config import Derived
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +47,7 @@ def study_table(
     text_columns: Iterable[str],
     columns: Mapping[str, str] | None = None,
     where: Mapping[str, Any] | None = None,
+    derive: Mapping[str, Derived] | None = None,
     missing: Iterable[Any] = (),
     repair: Mapping[str, Any] | None = None,
 ) -> StudyTable:
@@ -61,8 +63,10 @@ def study_table(
         Key columns: kept as text, so that ids keep their zeros.
     columns : mapping of new name to column, optional
         The columns to keep beside the keys; all of them if left out.
-    where : mapping of column to value
+    where : mapping of column to value or values
         Rows to keep, compared as text.
+    derive : mapping of new column to `Derived`
+        Columns made from part of another, such as the district in a school's number.
     missing : values
         Cells that mean there is no number.
     """
@@ -70,10 +74,11 @@ def study_table(
     frame, lines = read_table(path, drop_truncated=drop_truncated)
     keys = list(dict.fromkeys(text_columns))
     wanted = dict(columns) if columns is not None else None
+    frame, derived = _with_derived(path.name, frame, derive or {})
     _require(path.name, frame, [*keys, *(where or {}), *(wanted or {}).values()])
     source = SourceFile(path.name, file_hash(path), len(frame), holds)
     frame, filtered = _rows_where(path.name, frame, where or {})
-    ledger = Ledger(tuple(lines)).extend(filtered)
+    ledger = Ledger(tuple(lines)).extend((*derived, *filtered))
     if wanted is None:
         wanted = {name: name for name in frame.columns if name not in keys}
     kept = frame[keys].astype("str").where(frame[keys].notna(), None)
@@ -107,20 +112,52 @@ def _require(name: str, frame: pd.DataFrame, columns: Iterable[str]) -> None:
         raise StudyError(name, faults)
 
 
+def _with_derived(
+    name: str, frame: pd.DataFrame, derive: Mapping[str, Derived]
+) -> tuple[pd.DataFrame, tuple[LedgerLine, ...]]:
+    """Add derived columns; cells the pattern does not fit are missing, and counted."""
+    ledger = Ledger()
+    for new, rule in derive.items():
+        _require(name, frame, [rule.from_])
+        if new in frame.columns:
+            raise StudyError(name, [f"derive makes the column {new!r}, which exists already."])
+        source = frame[rule.from_]
+        text = source.astype("str").where(source.notna(), None)
+        made = text.str.extract(rule.pattern, expand=False)
+        frame = frame.assign(**{new: made})
+        n = int(made.notna().sum())
+        if not n:
+            raise StudyError(
+                name,
+                [f"derive {new!r}: the pattern {rule.pattern!r} fits no cell of {rule.from_!r}."],
+            )
+        ledger = ledger.add(
+            "derive", f"made from part of {rule.from_!r}", n, unit="cells", column=new
+        )
+        if lost := int(source.notna().sum()) - n:
+            what = f"{rule.from_!r} does not fit the pattern, {new!r} is missing"
+            ledger = ledger.add("missing", what, lost, unit="cells", column=new)
+    return frame, ledger.lines
+
+
 def _rows_where(
     name: str, frame: pd.DataFrame, where: Mapping[str, Any]
-) -> tuple[pd.DataFrame, tuple[Any, ...]]:
+) -> tuple[pd.DataFrame, tuple[LedgerLine, ...]]:
     ledger = Ledger()
     for column, value in where.items():
         text = frame[column].astype("str").where(frame[column].notna(), "")
-        keep = text == str(value)
-        if not keep.any():
-            seen = listed(sorted(repr(v) for v in text.unique()), most=8)
+        wanted = [str(one) for one in (value if isinstance(value, tuple | list) else (value,))]
+        seen = set(text.unique())
+        if absent := [one for one in wanted if one not in seen]:
             raise StudyError(
                 name,
-                [f"no row has {value!r} in the column {column!r}. Values there are: {seen}."],
+                [
+                    f"no row has {absent[0]!r} in the column {column!r}. "
+                    f"Values there are: {listed(map(repr, sorted(seen)), most=8)}."
+                ],
             )
-        what = f"rows whose {column!r} is not {str(value)!r} left out"
+        keep = text.isin(wanted)
+        what = f"rows whose {column!r} is not {listed(map(repr, wanted))} left out"
         ledger = ledger.add("drop", what, int((~keep).sum()), column=column)
         frame = frame[keep]
     return frame, ledger.lines

@@ -21,7 +21,8 @@ def template(name: Literal["demo", "new"]) -> str:
         if path.is_file():
             return path.read_text(encoding="utf-8")
     raise CollabSurveyError(
-        f"The study file {name!r} that belongs to collabsurvey is missing. Install the package again."
+        f"The study file {name!r} that belongs to collabsurvey is missing. "
+        "Install the package again."
     )
 
 

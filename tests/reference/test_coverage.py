@@ -1,0 +1,48 @@
+"""Every stored reference entry is walked by a test, or listed in LIMITATIONS.md with its reason."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+from support import REFERENCE, gold
+
+ROOT = REFERENCE.parents[1]
+
+# Entries that a test walks: pattern → the test module that does.
+WALKED = {
+    "score_*": "tests/scoring/test_scales.py",
+    "scale_stats_*": "tests/reliability/test_scale_correlations.py",
+    "item_descriptives_*": "tests/reliability/test_item_analysis.py",
+    "alpha_*": "tests/reliability/test_alpha.py",
+    "icc12_anova_*": "tests/multilevel/test_icc.py",
+    "sleepstudy_r*": "tests/regression/test_mixed.py",
+    "exam_*_reml": "tests/regression/test_mixed.py",
+    "exam_*_ml": "tests/regression/test_mixed.py",
+    "bh1996_growthlike_*": "tests/regression/test_mixed.py",
+    "*_ols_*": "tests/regression/test_linear.py",
+}
+
+
+def listed_patterns() -> list[str]:
+    """Patterns in the section of LIMITATIONS.md on reference entries."""
+    text = (ROOT / "LIMITATIONS.md").read_text(encoding="utf-8")
+    section = text.split("## Reference entries that are not reproduced")[1].split("\n## ")[0]
+    return re.findall(r"`([a-z0-9_*]+)`", section.replace("tests/", ""))
+
+
+@pytest.mark.parametrize("path", sorted((REFERENCE / "gold").glob("*.json")), ids=lambda p: p.stem)
+def test_each_entry_is_walked_or_listed(path: Path) -> None:
+    listed = listed_patterns()
+    for entry in gold(path.stem):
+        walked = [pattern for pattern in WALKED if fnmatchcase(entry, pattern)]
+        missing = [pattern for pattern in listed if fnmatchcase(entry, pattern)]
+        assert bool(walked) != bool(missing), f"{entry}: walked {walked}, listed {missing}"
+
+
+@pytest.mark.parametrize("module", sorted(set(WALKED.values())))
+def test_the_walking_tests_exist(module: str) -> None:
+    assert "gold(" in (ROOT / module).read_text(encoding="utf-8")

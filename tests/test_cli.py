@@ -1,0 +1,214 @@
+"""The command line as a user meets it: what it says, and its exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from collabsurvey import cli
+from study_files import answers, outcomes, plan, write_study
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """Run a command; return exit code, output and errors."""
+
+    def run(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["collabsurvey", *map(str, words)])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+            raise SystemExit(0)
+        out, err = capsys.readouterr()
+        code = stopped.value.code
+        return (code if isinstance(code, int) else 0), out, err
+
+    return run
+
+
+def refused(call: Call, *words: object) -> str:
+    """The one error of a command that must end with exit code 2."""
+    code, _, err = call(*words)
+    assert code == 2, err
+    assert err.startswith("Error: ")
+    assert "Traceback" not in err
+    return " ".join(err.split())
+
+
+def test_a_study_runs_from_file_to_report(call: Call, tmp_path: Path) -> None:
+    path = write_study(tmp_path)
+    code, out, _ = call("check", path)
+    assert code == 0
+    assert "climate_between" in out
+    code, out, _ = call("run", path)
+    assert code == 0
+    report = tmp_path / "out" / "report.html"
+    assert str(report) in out
+    assert "A small study" in report.read_text(encoding="utf-8")
+    kept = json.loads((tmp_path / "out" / "provenance.json").read_text(encoding="utf-8"))
+    assert str(tmp_path) not in json.dumps(kept)
+
+
+def test_a_second_run_gives_the_same_tables(call: Call, tmp_path: Path) -> None:
+    path = write_study(tmp_path)
+    call("run", path, "--out", tmp_path / "one")
+    call("run", path, "--out", tmp_path / "two")
+    first = {p.name: p.read_bytes() for p in (tmp_path / "one" / "tables").iterdir()}
+    second = {p.name: p.read_bytes() for p in (tmp_path / "two" / "tables").iterdir()}
+    assert first == second
+    assert first
+
+
+def test_init_makes_a_study_that_says_what_is_missing(call: Call, tmp_path: Path) -> None:
+    code, out, _ = call("init", tmp_path / "mine")
+    assert code == 0
+    assert "collabsurvey check" in out
+    assert "There is no file" in refused(call, "check", tmp_path / "mine" / "study.yaml")
+    assert "exists already" in refused(call, "init", tmp_path / "mine")
+
+
+def test_instruments_are_listed_shown_and_checked(call: Call, tmp_path: Path) -> None:
+    code, out, _ = call("instruments", "list")
+    assert code == 0
+    assert "role_identity" in out
+    assert "draft" in out
+    code, out, _ = call("instruments", "show", "trust")
+    assert code == 0
+    assert "tru.expect" in out
+    assert "no instrument 'trus'. Did you mean 'trust'" in refused(
+        call, "instruments", "show", "trus"
+    )
+
+
+def test_an_instrument_with_an_id_used_twice(call: Call, tmp_path: Path) -> None:
+    from collabsurvey.instruments.folder import shipped_path
+
+    text = shipped_path("culture").read_text(encoding="utf-8")
+    data = yaml.safe_load(text)
+    first, second = data["items"][0]["id"], data["items"][1]["id"]
+    path = tmp_path / "twice.yaml"
+    path.write_text(text.replace(f"id: {second},", f"id: {first},", 1), encoding="utf-8")
+    err = refused(call, "instruments", "check", path)
+    assert f"{first!r} is used twice" in err
+    assert "line " in err
+
+
+@pytest.mark.parametrize("words", [("export", "trust"), ("verify", "out")])
+def test_later_commands_are_refused_by_name(call: Call, words: tuple[str, str]) -> None:
+    assert f"{words[0]} {words[1]} is not part of this version" in refused(call, *words)
+
+
+def spoil(tmp_path: Path, content: bytes) -> Path:
+    path = write_study(tmp_path)
+    (tmp_path / "answers.csv").write_bytes(content)
+    return path
+
+
+def test_not_a_csv_at_all(call: Call, tmp_path: Path) -> None:
+    path = spoil(tmp_path, b"PK\x03\x04" + os.urandom(2000))
+    assert "answers.csv" in refused(call, "run", path)
+
+
+def test_header_only(call: Call, tmp_path: Path) -> None:
+    path = spoil(tmp_path, b"person,school,q1,q2,q3,q4\n")
+    assert "no rows" in refused(call, "run", path)
+
+
+def test_an_empty_file(call: Call, tmp_path: Path) -> None:
+    assert "empty" in refused(call, "run", spoil(tmp_path, b""))
+
+
+def test_another_encoding_is_read(call: Call, tmp_path: Path) -> None:
+    staff = answers()
+    staff["school"] = staff["school"].replace("S01", "École")
+    results = outcomes()
+    results["urn"] = results["urn"].replace("S01", "École")
+    path = write_study(tmp_path, results=results)
+    staff.to_csv(tmp_path / "answers.csv", index=False, encoding="windows-1252", sep=";")
+    code, _, err = call("check", path)
+    assert (code, err) == (0, "")
+
+
+def test_all_answers_missing(call: Call, tmp_path: Path) -> None:
+    staff = answers()
+    staff[["q1", "q2", "q3", "q4"]] = np.nan
+    assert "Every answer is missing" in refused(call, "run", write_study(tmp_path, staff=staff))
+
+
+def test_one_respondent(call: Call, tmp_path: Path) -> None:
+    err = refused(call, "run", write_study(tmp_path, staff=answers().head(1)))
+    assert "there are answers of 1 person" in err
+
+
+def test_one_school(call: Call, tmp_path: Path) -> None:
+    staff = answers(n_schools=1, n_staff=40)
+    results = outcomes(n_schools=1)
+    study = plan()
+    err = refused(call, "run", write_study(tmp_path, study, staff=staff, results=results))
+    assert "attendance" in err
+    study["analysis"] = {}
+    path = write_study(tmp_path, study, staff=staff, results=results)
+    code, _, _ = call("run", path)
+    assert code == 0
+    text = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "Differences between schools: " in text
+
+
+def test_a_constant_item_is_named_in_the_report(call: Call, tmp_path: Path) -> None:
+    path = write_study(tmp_path, staff=answers().assign(q2=4))
+    code, _, _ = call("run", path)
+    assert code == 0
+    text = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "q2" in text
+
+
+def test_rows_without_a_school_are_counted(call: Call, tmp_path: Path) -> None:
+    staff = answers()
+    staff.loc[:2, "school"] = np.nan
+    path = write_study(tmp_path, staff=staff)
+    code, _, _ = call("run", path)
+    assert code == 0
+    ledger = pd.read_csv(tmp_path / "out" / "ledger.csv")
+    assert ledger.loc[ledger["what"] == "rows without a cluster id, kept", "n"].tolist() == [3]
+
+
+def test_an_outcome_key_that_matches_nothing_or_many(call: Call, tmp_path: Path) -> None:
+    nothing = outcomes().assign(urn=lambda frame: "X" + frame["urn"])
+    assert "no key matches" in refused(call, "run", write_study(tmp_path, results=nothing))
+    many = pd.concat([outcomes(), outcomes()])
+    assert "occur more than once" in refused(call, "run", write_study(tmp_path, results=many))
+
+
+def test_formulas_with_unknown_columns_or_python(call: Call, tmp_path: Path) -> None:
+    study = plan()
+    study["analysis"]["models"][0]["formula"] = "attendance ~ climatic + (1 | school)"
+    assert "no column 'climatic'" in refused(call, "run", write_study(tmp_path, study))
+    study["analysis"]["models"][0]["formula"] = "attendance ~ open('x').read()"
+    err = refused(call, "run", write_study(tmp_path, study))
+    assert "Formula" in err
+    assert "open" in err
+
+
+def test_unknown_keys_of_a_study_file(call: Call, tmp_path: Path) -> None:
+    err = refused(call, "run", write_study(tmp_path, plan(outcome=[])))
+    assert "unknown key 'outcome'. Did you mean 'outcomes'?" in err
+
+
+def test_an_output_folder_that_cannot_be_written(call: Call, tmp_path: Path) -> None:
+    path = write_study(tmp_path)
+    (tmp_path / "taken").write_text("a file", encoding="utf-8")
+    err = refused(call, "run", path, "--out", tmp_path / "taken" / "out")
+    assert "taken" in err
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "thesis.docx").write_text("precious", encoding="utf-8")
+    refused(call, "run", path, "--out", other)
+    assert (other / "thesis.docx").read_text(encoding="utf-8") == "precious"
