@@ -6,10 +6,8 @@ import re
 import warnings
 from typing import Any
 
-import duckdb
 import numpy as np
 import pandas as pd
-import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -242,15 +240,12 @@ def test_weighted_criterion_equals_the_definition(reml: bool) -> None:
             assert other > expected
 
 
-@pytest.mark.parametrize(
-    "wrap", [pl.from_pandas, lambda frame: pl.from_pandas(frame).lazy(), duckdb.from_df]
-)
-def test_engines_agree(wrap: Any) -> None:
+def test_engines_agree(engine: Any) -> None:
     data = dataset("exam")
     data.loc[::40, "standLRT"] = np.nan
     formula = "normexam ~ within(standLRT, school) + schgend + (standLRT | school)"
     expected = mixed(formula, data)
-    other = wrap(data)
+    other = engine(data)
     result = mixed(formula, other)
     pd.testing.assert_frame_equal(result.estimates, expected.estimates, rtol=1e-10)
     pd.testing.assert_frame_equal(
