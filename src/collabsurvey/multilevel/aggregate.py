@@ -86,7 +86,9 @@ class AggregateResult(Result):
         """
         chosen = self.scales[0] if scale is None else scale
         if chosen not in self.scales:
-            raise UnknownNameError("scale", chosen, available=self.scales, where="The means")
+            raise UnknownNameError(
+                "scale", chosen, available=self.scales, where="The table of means"
+            )
         frame = self.groups_frame
         frame = frame[(frame["scale"] == chosen) & frame["mean"].notna()].sort_values("mean")
         labels = [" · ".join(map(str, row)) for row in frame[list(self.by)].to_numpy()]
@@ -179,7 +181,7 @@ def aggregate(
     frame = frame.reset_index(drop=True)
     eligible_column = np.repeat(counts, len(names))
     frame.insert(len(keys) + 3, "n_eligible", eligible_column)
-    rate = frame["n"] / np.where(eligible_column > 0, eligible_column, np.nan)
+    rate = frame["n"].to_numpy() / np.where(eligible_column > 0, eligible_column, np.nan)
     frame.insert(len(keys) + 4, "response_rate", rate)
     frame["below_min_n"] = frame["n"] < min_n
     return AggregateResult(

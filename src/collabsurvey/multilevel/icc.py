@@ -107,7 +107,7 @@ def icc(
         Group size in ICC(1): the one that makes the variance between unbiased with
         unequal groups, or the mean size as in the R packages multilevel and psych.
     method : "anova"
-        "reml" is not part of this version.
+        "reml" is refused; `cs.regression.mixed` gives its variance components.
 
     Returns
     -------
@@ -136,7 +136,8 @@ def icc(
     if method == "reml":
         raise NotSupportedError(
             "method='reml' of multilevel.icc",
-            instead="Use method='anova', or the variance components of a mixed model.",
+            instead="Use method='anova', or the variance components of "
+            "cs.regression.mixed('y ~ 1 + (1 | school)', df).",
         )
     if method != "anova":
         raise OptionError("method", method, allowed=("anova",))
