@@ -21,8 +21,8 @@ LEFT = ("#FDB863", "#E08214", "#B35806", "#7F3B08")  # ColorBrewer PuOr, light t
 RIGHT = ("#92C5DE", "#4393C3", "#2166AC", "#053061")  # ColorBrewer RdBu, light to dark
 NEUTRAL = "#BDBDBD"
 GAP = 0.08  # between agreement and the neutral bars, as a share of all answers
-WRAP = 66  # characters of an item's wording on one line
-LINE = 0.19  # inches for a line of wording
+WRAP = 52  # characters of an item's wording on one line
+LINE = 0.18  # inches for a line of wording
 BAR = 0.42  # inches for a bar and the room under it
 LEAST_WRITTEN = 0.045  # a narrower bar has no room for its per cent
 DARK_FROM = 1  # bars from this shade on carry white figures
@@ -35,7 +35,7 @@ def diverging_items(
     *,
     title: str,
     neutral: int | None = None,
-    width: float = 5.6,
+    width: float = 4.6,
 ) -> Chart:
     """One bar for each item under its wording; `neutral` is the place of the middle answer.
 
@@ -70,7 +70,7 @@ def diverging_items(
                 "\n".join(lines),
                 va="top",
                 ha="left",
-                fontsize=10,
+                fontsize=9.5,
                 linespacing=1.15,
                 parse_math=False,
             )
@@ -80,14 +80,14 @@ def diverging_items(
             for c in [*below, *above]:
                 _bar(ax, place, left, row[c], colours[c])
                 left += row[c]
+            _line(ax, 0.0, place)
             if neutral is not None:
                 _bar(ax, place, to_right + GAP, row[neutral], colours[neutral])
+                _line(ax, to_right + GAP, place)
             top += BAR
-        ax.axvline(0, color="0.25", linewidth=0.8)
         ends = to_right
         if neutral is not None:
             ends = to_right + GAP + max(row[neutral] for row in shares)
-            ax.axvline(to_right + GAP, color="0.6", linewidth=0.8)
         ax.set_xlim(-to_left - 0.01, max(ends, to_right) + 0.03)
         ax.set_ylim(top, -0.05)
         ax.set_axis_off()
@@ -115,6 +115,11 @@ def _bar(ax: Axes, place: float, left: float, share: float, shade: tuple[str, bo
             fontsize=8.5,
             color="white" if dark else "black",
         )
+
+
+def _line(ax: Axes, x: float, place: float) -> None:
+    """The line a bar starts from: beside the bar only, so that it crosses no wording."""
+    ax.plot([x, x], [place - 0.16, place + 0.16], color="0.2", linewidth=1.0)
 
 
 def _colours(

@@ -37,6 +37,14 @@ class Bullets:
     kind: Literal["bullets"] = "bullets"
 
 
+@dataclass(frozen=True)
+class Terms:
+    """Words and what they mean."""
+
+    items: tuple[tuple[str, str], ...]
+    kind: Literal["terms"] = "terms"
+
+
 @dataclass(frozen=True, eq=False)
 class TableBlock:
     """A table with its caption; the first column names the rows."""
@@ -62,7 +70,7 @@ class Details:
     kind: Literal["details"] = "details"
 
 
-Block = Heading | Paragraph | Bullets | TableBlock | FigureBlock | Details
+Block = Heading | Paragraph | Bullets | Terms | TableBlock | FigureBlock | Details
 
 
 @dataclass(frozen=True, eq=False)

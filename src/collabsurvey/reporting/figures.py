@@ -6,6 +6,7 @@ import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -24,10 +25,11 @@ if TYPE_CHECKING:
     from collabsurvey.reporting.item_release import ItemAnswers
     from collabsurvey.reporting.release import Release
 
-WIDTH = 5.6  # inches: letters stay legible when a telephone shows it at two thirds
-TITLE_WRAP = 62
+WIDTH = 4.6  # inches: letters stay legible when a telephone shows it at four fifths
+TITLE_WRAP = 46
+TITLE_LINE = 16  # points
 WAVE_STYLES = (("#8C8C8C", "s"), (INK, "o"), ("#D55E00", "^"), ("#009E73", "D"), ("#000000", "v"))
-LONGEST_NAME = 34
+LONGEST_NAME = 26
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,16 +46,31 @@ class Figure:
         """Name of its file, without a suffix."""
         return self.name
 
-    def inline_svg(self) -> str:
-        """SVG for the page: scales with it, described, all ids its own."""
+    @cached_property
+    def drawing(self) -> str:
+        """The drawing without its title, all ids its own."""
         return embedded(svg_of(replace(self.chart, title="")), self.name, self.chart)
 
+    def inline_svg(self) -> str:
+        """SVG for the page, which writes the caption itself."""
+        return self.drawing
+
     def standalone_svg(self) -> str:
-        """SVG for a file: with its title, and marked where the data are synthetic."""
+        """SVG for a file: its caption above it, marked where the data are synthetic."""
         mark = " (synthetic data)" if self.synthetic else ""
-        title = textwrap.fill(f"{self.caption}{mark}", TITLE_WRAP)
-        svg = embedded(svg_of(replace(self.chart, title=title)), self.name, self.chart)
-        return f'<?xml version="1.0" encoding="utf-8"?>\n{svg}'
+        lines = textwrap.wrap(f"{self.caption}{mark}", TITLE_WRAP)
+        room = TITLE_LINE * (len(lines) + 1)
+        head, rest = _head_and_rest(self.drawing)
+        view = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', head)
+        width, height = (float(side) for side in view.groups()) if view else (0.0, 0.0)
+        head = re.sub(r'viewBox="[^"]*"', f'viewBox="0 {-room} {width:g} {height + room:g}"', head)
+        texts = "".join(
+            f'<text x="8" y="{TITLE_LINE * (i + 1) - room}" font-family="sans-serif" '
+            f'font-size="12" font-weight="bold">{escape(line)}</text>'
+            for i, line in enumerate(lines)
+        )
+        back = f'<rect x="0" y="{-room}" width="{width:g}" height="{room}" fill="white"/>'
+        return f'<?xml version="1.0" encoding="utf-8"?>\n{head}{back}{texts}{rest}\n'
 
 
 def svg_of(chart: Chart) -> str:
@@ -70,7 +87,7 @@ def embedded(svg: str, prefix: str, chart: Chart) -> str:
     matplotlib names the parts of every figure alike (`axes_1`), and names clip paths by
     their content; two figures in one page would share them.
     """
-    head, rest = re.match(r"(<svg[^>]*>)(.*)", svg, re.DOTALL).groups()  # type: ignore[union-attr]
+    head, rest = _head_and_rest(svg)
     head = re.sub(r'\s(?:width|height)="[^"]*"', "", head)
     rest = re.sub(r"<metadata>.*?</metadata>", "", rest, flags=re.DOTALL)
     rest = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', rest)
@@ -82,6 +99,12 @@ def embedded(svg: str, prefix: str, chart: Chart) -> str:
         f'<desc id="{prefix}-desc">{escape(chart.description)}</desc>'
     )
     return head[:-1] + named + rest.strip()
+
+
+def _head_and_rest(svg: str) -> tuple[str, str]:
+    """The opening tag of an SVG, and what follows it."""
+    end = svg.index(">") + 1
+    return svg[:end], svg[end:]
 
 
 def all_figures(shown: Release) -> dict[str, Figure]:
@@ -119,6 +142,8 @@ def distribution_figures(shown: Release) -> list[Figure]:
     """Answers to the items of each scale; items with other answers in figures of their own."""
     figures = []
     for number, facts in enumerate(shown.scales, start=1):
+        if shown.parts_of(facts):
+            continue  # its items are drawn with its parts
         own = [answers for answers in shown.answers if facts.id in answers.scales]
         for part, items in enumerate(alike(own)):
             name = distribution_name(number, facts.column) + (f"-{part + 1}" if part else "")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,9 @@ TIME = ("wave", "cohort")
 SUPPRESSED = "suppressed"  # column of every table by group: whether its numbers are hidden
 KEPT_WHEN_HIDDEN = ("n_eligible", SUPPRESSED)  # known without the survey
 DROPPED = ("below_min_n",)  # would tell small groups from those hidden for their sake
+
+SPREAD = ("sd", "se", "ci_low", "ci_high")
+LEAST_UNSOLVABLE = 3  # hidden schools that a mean and a spread do not tell
 
 Cell = tuple[Hashable, str | None]  # (wave or None for all, scale or None for having answered)
 
@@ -49,7 +53,11 @@ class People:
 
 def label_of(value: object) -> str:
     """How a school, wave or partnership is written: 3.0 is "3", missing is empty."""
-    if value is None or value != value:
+    if (
+        value is None
+        or (isinstance(value, float) and isnan(value))
+        or str(value) in ("NaT", "<NA>")
+    ):
         return ""
     if isinstance(value, float) and value == int(value):
         return str(int(value))
@@ -153,7 +161,26 @@ def means_table(
     kind = "school" if level in SCHOOL or unit in SCHOOL else level
     parents = parents_by_school(record.scores, People.of(record.scores))
     table = frame.drop(columns=[name for name in DROPPED if name in frame.columns])
-    return _suppressed(table, unit, "scale", kind, record.min_group, cells, parents)
+    table = _suppressed(table, unit, "scale", kind, record.min_group, cells, parents)
+    return _without_solvable_spread(table, unit, cells, parents) if kind == "partnership" else table
+
+
+def _without_solvable_spread(
+    table: pd.DataFrame, unit: str, cells: Mapping[Cell, Hidden], parents_of: Mapping[str, set[str]]
+) -> pd.DataFrame:
+    """Blank the spread of school means where one or two of a partnership's schools are hidden.
+
+    The mean and the spread are two equations, from which two hidden means could be solved.
+    """
+    waves = labels_of(table["wave"]) if "wave" in table.columns else None
+    for i, name in labels_of(table[unit]).items():
+        row = int(str(i))
+        wave = None if waves is None else waves[row]
+        hidden = cells.get((wave, str(table.loc[row, "scale"])), Hidden()).groups
+        n_hidden = sum(name in parents_of.get(school, ()) for school in hidden)
+        if 0 < n_hidden < LEAST_UNSOLVABLE:
+            table.loc[row, [name for name in SPREAD if name in table.columns]] = np.nan
+    return table
 
 
 def _sum_if_known(values: pd.Series[Any]) -> float:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
+
+import numpy as np
+
+from collabsurvey.numerics.typing import FloatArray
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,6 +20,7 @@ if TYPE_CHECKING:
 
 LANGUAGE = "en-GB"
 MOST_BARS = 11  # more kinds of answer cannot be told apart in a bar
+N_BANDS = 5  # into which a range of more answers is cut
 
 
 @dataclass(frozen=True)
@@ -55,24 +62,48 @@ def answers_of(record: RunRecord, min_group: int) -> tuple[ItemAnswers, ...]:
     found = []
     for item, codes in zip(tables.items, tables.categories, strict=True):
         counts = tables.one_way(item)
-        if counts.sum() < min_group or len(codes) > MOST_BARS:
+        if counts.sum() < min_group:
             continue
         values = tuple(float(code) for code in codes)
         answers = instrument.response_set(item)
+        labels = _labels(answers, values)
+        if len(codes) > MOST_BARS:
+            values, labels, counts = _in_bands(answers, np.asarray(codes), counts)
         found.append(
             ItemAnswers(
                 item=item,
-                wording=wording_of(instrument, item),
+                wording=filled(wording_of(instrument, item)),
                 reversed=instrument.item(item).keyed == -1,
                 scales=tuple(s.id for s in instrument.scoring if item in s.items),
                 codes=values,
-                labels=_labels(answers, values),
+                labels=labels,
                 counts=tuple(float(count) for count in counts),
                 neutral=_neutral(answers, values),
                 n_missing=float(tables.n_missing[tables.items.index(item)]),
             )
         )
     return tuple(found)
+
+
+def filled(text: str) -> str:
+    """A wording with its slots as a reader understands them: {partner} is [partner]."""
+    return re.sub(r"\{(\w+)\}", r"[\1]", text)
+
+
+def _in_bands(
+    answers: ResponseSet | None, codes: FloatArray, counts: FloatArray
+) -> tuple[tuple[float, ...], tuple[str, ...], FloatArray]:
+    """Answers put together in bands of equal width: lower ends, labels, counts."""
+    low = answers.low if answers is not None else float(codes[0])
+    high = answers.high if answers is not None else float(codes[-1])
+    edges = np.linspace(low, high, N_BANDS + 1)
+    place = np.clip(np.searchsorted(edges, codes, side="right") - 1, 0, N_BANDS - 1)
+    labels = tuple(
+        f"{a:g} to {'' if i == N_BANDS - 1 else 'under '}{b:g}"
+        for i, (a, b) in enumerate(pairwise(edges))
+    )
+    in_band = np.array([counts[place == i].sum() for i in range(N_BANDS)])
+    return tuple(edges[:-1].tolist()), labels, in_band
 
 
 def items_table(result: ItemAnalysisResult, min_group: int) -> pd.DataFrame | None:

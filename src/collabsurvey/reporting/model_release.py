@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from collabsurvey.reporting.groups import labels_of
@@ -48,10 +49,10 @@ class ReleasedModel:
     def n_clusters(self) -> int | None:
         """Schools (or other clusters) the errors allow for."""
         for name in ("n_clusters", "n_groups"):
-            value = self.fit.get(name)
+            value: Any = self.fit.get(name)
             if isinstance(value, Mapping):
                 value = min(value.values(), default=None)
-            if value is not None and value == value:
+            if value is not None and not isnan(value):
                 return int(value)
         return None
 

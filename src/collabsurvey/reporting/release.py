@@ -18,6 +18,7 @@ from collabsurvey.reporting.groups import (
     People,
     count_people,
     hidden_cells,
+    labels_of,
     means_table,
     response_table,
 )
@@ -25,7 +26,7 @@ from collabsurvey.reporting.item_release import ItemAnswers, answers_of, items_t
 from collabsurvey.reporting.model_release import ReleasedModel, release_model
 from collabsurvey.reporting.pseudonyms import safe_school_scores, safe_scores
 from collabsurvey.reporting.scale_release import ScaleFacts, overall_table, scale_facts
-from collabsurvey.reporting.wording import without_ids
+from collabsurvey.reporting.wording import names_any, without_ids
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +47,7 @@ ROLE_COLUMNS = (
     "stratum",
     "n_respondents",
 )
+GROUP_COLUMNS = ("school", "cluster", "partnership")
 ICC_DIGITS = 2  # where groups are hidden: exact variances and totals could be solved for them
 ICC_SOLVABLE = ("f_statistic", "mean_size", "design_effect")
 
@@ -100,6 +102,14 @@ class Release:
             if scale in (facts.column, facts.id):
                 return facts.title
         return scale
+
+    def parts_of(self, whole: ScaleFacts) -> tuple[ScaleFacts, ...]:
+        """Smaller scales that hold all items of a scale between them; empty where none do."""
+        parts = tuple(
+            facts for facts in self.scales if facts.items and set(facts.items) < set(whole.items)
+        )
+        held = {item for facts in parts for item in facts.items}
+        return parts if held and held == set(whole.items) else ()
 
 
 def release(record: RunRecord, *, key: bytes) -> Release:
@@ -247,6 +257,7 @@ def _ledger(record: RunRecord, ids: frozenset[str]) -> pd.DataFrame:
 
 
 def _result_notes(record: RunRecord, ids: frozenset[str]) -> dict[str, tuple[str, ...]]:
+    """Notes of the results; those that name groups say which are small, and are left out."""
     results = {
         "reliability": record.overview,
         "reliability_by": record.overview_by,
@@ -254,8 +265,19 @@ def _result_notes(record: RunRecord, ids: frozenset[str]) -> dict[str, tuple[str
         "icc": record.icc,
         **{f"means {level}": result for level, result in record.aggregates.items()},
     }
+    groups = frozenset(
+        label
+        for name in GROUP_COLUMNS
+        if name in record.scores.columns
+        for label in labels_of(record.scores[name])
+        if label
+    )
     return {
-        name: tuple(without_ids(note, ids) for note in result.notes)
+        name: tuple(
+            without_ids(note, ids)
+            for note in result.notes
+            if not (name.startswith("means") and names_any(note, groups))
+        )
         for name, result in results.items()
         if result is not None
     }

@@ -53,6 +53,7 @@ class ScaleFacts:
     n_unscored: int | None
     mean: float | None
     sd: float | None
+    items: tuple[str, ...] = ()
     units: str = "respondents"  # what n counts: "schools" where the study starts at scores
 
     @property
@@ -72,7 +73,7 @@ def overall_table(result: Any, min_group: int, *, grouped: bool = False) -> pd.D
     """A table of one row a scale (and group), blank where too few people answered."""
     if result is None:
         return None
-    table = result.to_frame().reset_index(drop=True).copy()
+    table: pd.DataFrame = result.to_frame().reset_index(drop=True).copy()
     count = next((name for name in ("n", "n_respondents") if name in table.columns), None)
     if count is None:
         return None
@@ -118,6 +119,7 @@ def _facts(record: RunRecord, column: str, min_group: int, by_school: bool) -> S
         n_unscored=len(values) - len(known) if shown else None,
         mean=float(known.mean()) if shown and len(known) else None,
         sd=float(known.std(ddof=1)) if shown and len(known) > 1 else None,
+        items=scale.items if scale is not None else (),
         units=f"{record.school_word}s" if by_school else "respondents",
     )
 

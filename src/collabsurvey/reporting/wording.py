@@ -20,6 +20,11 @@ def without_ids(text: str, ids: Collection[str]) -> str:
     return TOKEN.sub(masked, text) if ids else text
 
 
+def names_any(text: str, names: Collection[str]) -> bool:
+    """Whether one of these names stands in a text as a word."""
+    return any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None for name in names)
+
+
 def counted(n: int, singular: str, plural: str | None = None) -> str:
     """1 school, 2 schools, 1,234 answers."""
     return f"{n:,} {singular if n == 1 else plural or plural_of(singular)}"

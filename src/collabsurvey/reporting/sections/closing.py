@@ -15,6 +15,7 @@ from collabsurvey.reporting.document import (
     TableBlock,
 )
 from collabsurvey.reporting.groups import SUPPRESSED
+from collabsurvey.reporting.sections.measures import draft_titles
 from collabsurvey.reporting.sections.people import response_rate
 from collabsurvey.reporting.wording import counted, joined, plural_of, sentence
 
@@ -39,7 +40,7 @@ def computed_limits(shown: Release) -> list[str]:
             "The data are synthetic: they prove that the calculations run, and nothing about "
             "any school."
         )
-    if drafts := sorted({facts.instrument for facts in shown.scales if facts.is_draft}):
+    if drafts := draft_titles(shown):
         found.append(
             f"The questions ({joined(drafts)}) are drafts. Nobody has yet shown that these scores "
             "mean what their names say; no decision about a person or a "
@@ -97,7 +98,8 @@ def making_section(shown: Release, origin: Mapping[str, Any]) -> Section:
             f"Made with collabsurvey {versions.get('collabsurvey', '')}"
             f" on {_date(origin.get('finished'))}, seed {shown.seed}. The file provenance.json "
             "holds everything that is needed to run the study again. Ids of respondents were "
-            "replaced by codes that cannot be turned back, and roles of staff are not in any file."
+            "replaced by codes that cannot be turned back. Folded tables of this page are printed "
+            "only if they are open; all of them are files in the folder tables."
         )
     ]
     if shown.prereg:

@@ -141,9 +141,9 @@ def _model(model: ReleasedModel) -> str:
     if clear.empty:
         return f"{name}, no coefficient could be told from 0."
     parts = [
-        f"{row.term} ({signed(row.estimate)}, {model.conf_level:.0%} interval "
-        f"{signed(row.ci_low)} to {signed(row.ci_high)})"
-        for row in clear.head(MOST_TERMS).itertuples()
+        f"{row['term']} ({signed(row['estimate'])}, {model.conf_level:.0%} interval "
+        f"{signed(row['ci_low'])} to {signed(row['ci_high'])})"
+        for row in clear.head(MOST_TERMS).to_dict("records")
     ]
     more = f" and {len(clear) - MOST_TERMS} more" if len(clear) > MOST_TERMS else ""
     return f"{name}, {model.outcome} went with {joined(parts)}{more}."

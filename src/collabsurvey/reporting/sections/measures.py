@@ -14,6 +14,7 @@ from collabsurvey.reporting.document import (
     Paragraph,
     Section,
     TableBlock,
+    Terms,
 )
 from collabsurvey.reporting.figures import alike, distribution_name
 from collabsurvey.reporting.item_release import ItemAnswers
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 def scales_section(shown: Release) -> Section:
     """What each scale measures, in words, with its score over all respondents."""
     blocks: list[Block] = []
-    drafts = sorted({facts.instrument for facts in shown.scales if facts.is_draft})
+    drafts = draft_titles(shown)
     if drafts:
         blocks.append(
             Paragraph(
@@ -43,11 +44,16 @@ def scales_section(shown: Release) -> Section:
     if methods:
         blocks.append(Paragraph(f"Scores are the {joined(methods)}."))
     blocks.append(TableBlock(_scale_table(shown)))
-    meanings = tuple(_meaning(facts) for facts in shown.scales if _meaning(facts))
+    meanings = tuple((facts.title, _meaning(facts)) for facts in shown.scales if _meaning(facts))
     if meanings:
-        blocks += [Heading("What each scale measures"), Bullets(meanings)]
+        blocks += [Heading("What each scale measures"), Terms(meanings)]
     statuses = sorted(
-        {(f.instrument, STATUS_WORDS.get(f.status, f.status)) for f in shown.scales if f.status}
+        {
+            (title, STATUS_WORDS.get(facts.status, facts.status))
+            for facts in shown.scales
+            if facts.status
+            for title in facts.instrument.split("; ")
+        }
     )
     if statuses:
         blocks.append(
@@ -61,14 +67,19 @@ def scales_section(shown: Release) -> Section:
     return Section("scales", "What was measured", tuple(blocks))
 
 
+def draft_titles(shown: Release) -> list[str]:
+    """Titles of the instruments that are drafts; fielded together, they share one record."""
+    titles = "; ".join(facts.instrument for facts in shown.scales if facts.is_draft)
+    return list(dict.fromkeys(title for title in titles.split("; ") if title))
+
+
 def _meaning(facts: ScaleFacts) -> str:
     ends = (
         f"Low: {_lower(facts.label_low)}; high: {_lower(facts.label_high)}."
         if facts.label_low and facts.label_high
         else ""
     )
-    text = " ".join(part for part in (sentence(facts.definition), ends) if part)
-    return f"{facts.title}. {text}" if text else ""
+    return " ".join(part for part in (sentence(facts.definition), ends) if part)
 
 
 def _lower(text: str) -> str:
@@ -108,7 +119,7 @@ def score_range(facts: ScaleFacts) -> str:
     """Lowest to highest possible score."""
     if facts.low is None or facts.high is None:
         return "–"
-    return f"{facts.low:g} to {facts.high:g}"
+    return f"{facts.low:g} to {facts.high:g}".replace("-", "−")
 
 
 def distributions_section(shown: Release) -> Section:
@@ -128,7 +139,8 @@ def distributions_section(shown: Release) -> Section:
         Paragraph(
             "Each bar is one question, over everybody who answered it; figures are per cent. Bars "
             "part at the line: lower answers to the left, higher answers to the right. The middle "
-            "answer stands apart, in grey. Answers are shown as they were given: for a reversed "
+            "answer stands apart, in grey. Answers on a long range of numbers are put together in "
+            "five bands. Answers are shown as they were given: for a reversed "
             "item, agreeing means less of what the scale measures."
         )
     ]
@@ -137,6 +149,10 @@ def distributions_section(shown: Release) -> Section:
         if not own:
             continue
         blocks.append(Heading(facts.title))
+        if parts := shown.parts_of(facts):
+            named = joined([f"“{part.title}”" for part in parts])
+            blocks.append(Paragraph(f"Its items are shown with its parts: {named}."))
+            continue
         for part, items in enumerate(alike(own)):
             name = distribution_name(number, facts.column) + (f"-{part + 1}" if part else "")
             blocks.append(FigureBlock(name))
@@ -188,9 +204,9 @@ def reliability_section(shown: Release) -> Section:
         blocks.append(Paragraph(methods))
     blocks += [Paragraph(text, "warning") for text in contradictions(shown)]
     reasons = [
-        f"{shown.scale_title(row.scale)}: {row.reason}"
-        for row in table.itertuples()
-        if getattr(row, "reason", "")
+        f"{shown.scale_title(row['scale'])}: {row['reason']}"
+        for row in table.to_dict("records")
+        if row.get("reason")
     ]
     if reasons:
         blocks += [Paragraph("Scales without an alpha:"), Bullets(tuple(map(sentence, reasons)))]
@@ -259,11 +275,11 @@ def contradictions(shown: Release) -> tuple[str, ...]:
     if table is None or "item_rest_min" not in table.columns:
         return ()
     found = []
-    for row in table[table["item_rest_min"] < 0].itertuples():
-        item = f" ({row.weakest_item})" if getattr(row, "weakest_item", "") else ""
-        r = f"{row.item_rest_min:.2f}".replace("-", "−")
+    for row in table[table["item_rest_min"] < 0].to_dict("records"):
+        item = f" ({row['weakest_item']})" if row.get("weakest_item") else ""
+        r = f"{row['item_rest_min']:.2f}".replace("-", "−")
         found.append(
-            f"{shown.scale_title(row.scale)}: an item{item} goes against the others (item–rest "
+            f"{shown.scale_title(row['scale'])}: an item{item} goes against the others (item–rest "
             f"correlation {r}). It may have been turned round twice, or not at all. Check it "
             "before this scale is used."
         )

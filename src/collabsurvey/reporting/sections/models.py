@@ -119,20 +119,20 @@ def _estimates(model: ReleasedModel) -> Table:
 def plain_words(model: ReleasedModel) -> tuple[str, ...]:
     """One sentence a coefficient: direction, size, interval, whether chance would do."""
     said = []
-    for row in model.estimates.itertuples():
-        if row.term == INTERCEPT:
+    for row in model.estimates.to_dict("records"):
+        if row["term"] == INTERCEPT:
             continue
-        direction = "higher" if row.estimate > 0 else "lower"
-        p = format_p(row.p_value)
+        direction = "higher" if row["estimate"] > 0 else "lower"
+        p = format_p(row["p_value"])
         sure = (
             f"The interval leaves out 0 (p {p if p.startswith('<') else f'= {p}'})."
-            if row.ci_low > 0 or row.ci_high < 0
+            if row["ci_low"] > 0 or row["ci_high"] < 0
             else "The interval includes 0: the data allow for no difference, or for the opposite."
         )
         said.append(
-            f"With one more unit of {row.term}, {model.outcome} is {abs(row.estimate):.2f} "
+            f"With one more unit of {row['term']}, {model.outcome} is {abs(row['estimate']):.2f} "
             f"{direction} on average ({model.conf_level:.0%} interval "
-            f"{signed(row.ci_low)} to {signed(row.ci_high)}). {sure}"
+            f"{signed(row['ci_low'])} to {signed(row['ci_high'])}). {sure}"
         )
     return tuple(said)
 

@@ -175,7 +175,7 @@ def cleaning_section(shown: Release) -> Section:
             "What was dropped, recoded and why",
             (Paragraph("Nothing was recoded, set to missing or left out."),),
         )
-    several = ledger["source"].nunique() > 1
+    several = len(set(ledger["source"])) > 1
     steps = sorted(set(ledger["step"]), key=_step_order)
     rows: list[tuple[str, str, str, str]] = []
     folded: list[Block] = []
