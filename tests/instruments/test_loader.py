@@ -519,3 +519,12 @@ def test_a_damaged_file_loads_or_is_explained(data: st.DataObject) -> None:
     except InstrumentError as error:
         assert error.faults
         assert all(one.startswith("line ") for one in error.faults)
+
+
+def test_slots_are_filled_with_words() -> None:
+    instrument = load_instrument("trust").filled({"partner": "Hill School"})
+    texts = [text for item in instrument.items for text in (item.text or {}).values()]
+    assert any("Hill School" in text for text in texts)
+    assert not any("{partner}" in text for text in texts)
+    with pytest.raises(UnknownNameError, match="no slot 'parter'. Did you mean 'partner'"):
+        load_instrument("trust").filled({"parter": "Hill School"})

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 from pydantic import Field, StrictBool, model_validator
 
@@ -243,6 +243,30 @@ class Instrument(Record):
         if isinstance(scale_or_items, str):
             return self.scale(scale_or_items).items
         return tuple(self.item(item_id).id for item_id in scale_or_items)
+
+    def filled(self, words: Mapping[str, str]) -> Self:
+        """Return the instrument with words in its slots: {"partner": "Hill School"}.
+
+        Slots without a word stay as they are, such as `{partner}`.
+        """
+        for name in words:
+            if name not in self.slots:
+                raise UnknownNameError(
+                    "slot", name, available=self.slots, where=f"Instrument {self.id!r}"
+                )
+
+        def fill(text: str) -> str:
+            for name, word in words.items():
+                text = text.replace(f"{{{name}}}", word)
+            return text[:1].upper() + text[1:]
+
+        items = tuple(
+            item.model_copy(update={"text": {lang: fill(t) for lang, t in item.text.items()}})
+            if item.text
+            else item
+            for item in self.items
+        )
+        return self.model_copy(update={"items": items})
 
     def keys_of(self, items: Iterable[str]) -> tuple[int, ...]:
         """1 or -1 for each item."""

@@ -83,6 +83,7 @@ class ResponseFile(Section):
     path: str
     platform: str | None = None
     instruments: tuple[str, ...] = ()
+    slots: dict[str, str] = Field(default_factory=dict)  # the words that stood in the questions
     scales: dict[str, tuple[str, ...]] | None = None
     titles: dict[str, str] = Field(default_factory=dict)  # of the scales named here
     reverse_keyed: tuple[str, ...] = ()

@@ -149,7 +149,8 @@ def _instrument(file: ResponseFile, folder: Path) -> Instrument | None:
         load_instrument(located(name, folder) if name.endswith((".yaml", ".yml")) else name)
         for name in file.instruments
     ]
-    return combine_instruments(loaded)
+    instrument = combine_instruments(loaded)
+    return instrument.filled(file.slots) if file.slots else instrument
 
 
 def _titled(responses: Responses, titles: dict[str, str]) -> Responses:
