@@ -139,19 +139,25 @@ def diverging_chart(
         name_axis(ax, labels)
         ax.xaxis.set_major_formatter(lambda value, _: f"{abs(value):.0%}")
         ax.set_xlabel("share of answers, to each side of the middle")
-        ax.legend(
-            loc="upper center",
-            bbox_to_anchor=(0.5, -0.6 / chart_height(len(labels)) - 0.1),
-            ncols=min(n, 3),
-            frameon=False,
-            fontsize=9,
-        )
+        legend_below(ax, n_columns=min(n, 3))
 
     return Chart(
         title=title,
         description=f"{title}. Shares of {', '.join(categories)} for {', '.join(labels)}.",
         draw=draw,
         size=(7.0, chart_height(len(labels)) + 0.9),
+    )
+
+
+def legend_below(ax: Axes, *, n_columns: int) -> None:
+    """Put the legend under the axes, where a constrained layout makes room for it."""
+    figure = ax.get_figure(root=True)
+    if figure is None or figure.get_layout_engine() is None:
+        ax.legend(loc="best", fontsize=9)
+        return
+    handles, labels = ax.get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=n_columns, frameon=False, fontsize=9
     )
 
 
