@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
 ITEMS = ["q1", "q2", "q3", "q4"]
 
@@ -82,5 +82,6 @@ def write_study(
     (answers() if staff is None else staff).to_csv(folder / "answers.csv", index=False)
     (outcomes() if results is None else results).to_csv(folder / "outcomes.csv", index=False)
     path = folder / "study.yaml"
-    path.write_text(yaml.safe_dump(study or plan(), sort_keys=False), encoding="utf-8")
+    text = json.dumps(study or plan())  # JSON is YAML, and has no anchors
+    path.write_text(text, encoding="utf-8")
     return path

@@ -95,7 +95,7 @@ def test_an_instrument_with_an_id_used_twice(call: Call, tmp_path: Path) -> None
     data = yaml.safe_load(text)
     first, second = data["items"][0]["id"], data["items"][1]["id"]
     path = tmp_path / "twice.yaml"
-    path.write_text(text.replace(f"id: {second},", f"id: {first},", 1), encoding="utf-8")
+    path.write_text(text.replace(f"id: {second}\n", f"id: {first}\n", 1), encoding="utf-8")
     err = refused(call, "instruments", "check", path)
     assert f"{first!r} is used twice" in err
     assert "line " in err
@@ -153,7 +153,7 @@ def test_one_school(call: Call, tmp_path: Path) -> None:
     results = outcomes(n_schools=1)
     study = plan()
     err = refused(call, "run", write_study(tmp_path, study, staff=staff, results=results))
-    assert "attendance" in err
+    assert "model 'attendance'" in err
     study["analysis"] = {}
     path = write_study(tmp_path, study, staff=staff, results=results)
     code, _, _ = call("run", path)

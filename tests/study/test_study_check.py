@@ -86,15 +86,12 @@ def test_a_missing_study_file_is_named(tmp_path: Path) -> None:
 def test_faults_of_several_files_come_together(tmp_path: Path) -> None:
     staff = answers()
     staff.loc[0, "q1"] = 9
-    results = outcomes().assign(attendance="high")
-    path = write_study(tmp_path, staff=staff, results=pd.concat([results, results]))
-    faults = check(path).faults
-    assert any("Item 'q1' has 1 answers that are not possible: 9" in fault for fault in faults)
     study = plan()
-    study["analysis"]["models"][0]["formula"] = "attendance ~ nothing + (1 | school)"
-    path = write_study(tmp_path, study, results=pd.concat([outcomes(), outcomes()]))
-    faults = check(path).faults
-    assert any("12 keys (school × cohort) occur more than once" in fault for fault in faults)
+    study["outcomes"][0]["columns"] = {"attendance": "attendence"}
+    faults = check(write_study(tmp_path, study, staff=staff)).faults
+    assert len(faults) == 2
+    assert "Item 'q1' has 1 answer that is not possible: 9" in faults[0]
+    assert "no column 'attendence'. Did you mean 'attendance'?" in faults[1]
 
 
 def one_fault(path: Path) -> str:

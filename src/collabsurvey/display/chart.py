@@ -33,7 +33,6 @@ class Chart:
     def to_svg(self) -> str:
         """SVG text, drawn without a window and without a date, so that it can be compared."""
         from matplotlib import rc_context
-        from matplotlib.backends.backend_svg import FigureCanvasSVG
         from matplotlib.figure import Figure
 
         # Text stays text, so that a reader can search and copy it.
@@ -41,6 +40,6 @@ class Chart:
             figure = Figure(figsize=self.size, layout="constrained")
             self.plot(figure.add_subplot())
             out = StringIO()
-            FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None})
+            figure.savefig(out, format="svg", metadata={"Date": None})
         text = out.getvalue()
         return text[text.index("<svg") :]

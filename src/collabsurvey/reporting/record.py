@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collabsurvey.moments import AnswerTables
     from collabsurvey.multilevel import AggregateResult, IccResult
     from collabsurvey.regression import LinearResult, MixedResult
-    from collabsurvey.reliability import ItemAnalysisResult, OverviewResult
+    from collabsurvey.reliability import ItemAnalysisResult, ReliabilityOverview
     from collabsurvey.responses import Ledger, Responses
     from collabsurvey.scoring import ScoreResult
 
@@ -88,8 +88,8 @@ class RunRecord:
     scale_titles: Mapping[str, str]  # column of a scale in the joined tables → its title
     # Who answered, by school (and wave): group columns, n, n_eligible (NaN: unknown), rate
     response_by_school: pd.DataFrame | None = None
-    overview: OverviewResult | None = None
-    overview_by: OverviewResult | None = None  # by wave, role, … where the study asks
+    overview: ReliabilityOverview | None = None
+    overview_by: ReliabilityOverview | None = None  # by wave, role, … where the study asks
     item_analyses: Mapping[str, ItemAnalysisResult] = field(default_factory=dict)
     answers: AnswerTables | None = None
     icc: IccResult | None = None

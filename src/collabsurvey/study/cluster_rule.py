@@ -16,7 +16,7 @@ from collabsurvey.regression import Formula
 if TYPE_CHECKING:
     import pandas as pd
 
-# From fine to coarse: answers of a person in waves, rows of a school × cohort, schools, partnerships.
+# From fine to coarse: a person's answers in several waves, rows of a school × cohort, and so on.
 UNITS: tuple[tuple[str, ...], ...] = (
     ("respondent",),
     ("school", "cohort"),

@@ -28,14 +28,14 @@ class Faults:
 
     sentences: list[str] = field(default_factory=list)
 
-    def attempt(self, step: Callable[[], T]) -> T | None:
-        """Run one step; return its value, or None after noting what was wrong."""
+    def attempt(self, step: Callable[[], T], *, where: str = "") -> T | None:
+        """Run one step; return its value, or None after noting what was wrong, and where."""
         try:
             return step()
         except FaultsError as error:
             self.sentences += [f"{error.source}: {fault}" for fault in error.faults]
         except CollabSurveyError as error:
-            self.sentences.append(str(error))
+            self.sentences.append(f"{where}: {error}" if where else str(error))
         return None
 
 

@@ -12,17 +12,12 @@ from collabsurvey.errors import StudyError
 from collabsurvey.reporting import write_folder
 from collabsurvey.reporting.pseudonyms import read_key
 from collabsurvey.reporting.record import RunRecord
+from collabsurvey.study.conditions import Scored, check_group_size, scored
 from collabsurvey.study.config import StudyFile, Unit, located, read_study_file
 from collabsurvey.study.fitting import columns_shown
 from collabsurvey.study.joining import Joined
-from collabsurvey.study.pipeline import (
-    Scored,
-    check_group_size,
-    check_models,
-    joined_tables,
-    run_study,
-    scored,
-)
+from collabsurvey.study.model_tables import check_models, joined_tables
+from collabsurvey.study.pipeline import run_study
 from collabsurvey.study.reading import Faults, StudyData, read_study_data
 
 
