@@ -11,6 +11,13 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine is no failure.
+settings.register_profile(
+    "collabsurvey", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("collabsurvey")
 
 
 @dataclass(frozen=True)

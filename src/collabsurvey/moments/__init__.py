@@ -1,12 +1,8 @@
 """The bridge from rows to arrays: means, cross-products, counts, designs."""
 
 from collabsurvey.moments.casewise import answer_matrix
-from collabsurvey.moments.covariance import (
-    ClusterMoments,
-    Moments,
-    cluster_moments,
-    item_moments,
-)
+from collabsurvey.moments.clustered import ClusterMoments, cluster_moments
+from collabsurvey.moments.covariance import Moments, item_moments
 from collabsurvey.moments.grouped import GroupedMoments, grouped
 from collabsurvey.moments.tables import AnswerTables, answer_tables
 

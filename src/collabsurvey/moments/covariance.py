@@ -1,4 +1,4 @@
-"""Means and covariances of items: over all respondents, by pairs, within clusters.
+"""Means and covariances of items: over all respondents, or by pairs.
 
 Blocks of columns go to BLAS; each block is centred before it is squared and centred
 blocks are merged (Chan, Golub & LeVeque 1983, Am. Stat. 37:242-247), because one-pass
@@ -9,18 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 import numpy as np
 
-from collabsurvey.errors import NotEnoughDataError
+from collabsurvey.errors import DataError, NotEnoughDataError, OptionError, listed
 from collabsurvey.numerics.typing import FloatArray, IntArray
 from collabsurvey.responses.engine import (
     BLOCK_ROWS,
     as_narwhals,
-    group_codes,
     number_blocks,
-    read_columns,
 )
 from collabsurvey.responses.responses import Responses
 
@@ -45,50 +43,6 @@ class Moments:
     weighted: bool
 
 
-@dataclass(frozen=True, eq=False)
-class ClusterMoments:
-    """Per-cluster pieces of the listwise moments of k items, for G clusters.
-
-    A sample made of whole clusters, each taken w times, has moments that are sums over
-    these pieces: see `resampled_covariances`.
-    """
-
-    items: tuple[str, ...]
-    clusters: tuple[str, ...]  # (G,) labels
-    n: FloatArray  # (G,) complete rows; with weights, their sum
-    mean: FloatArray  # (G, k)
-    sscp: FloatArray  # (G, k, k) centred within the cluster
-    n_complete: int  # complete rows in a cluster
-    n_without_cluster: int  # complete rows whose cluster is missing, left out
-
-    def pooled(self) -> tuple[FloatArray, FloatArray]:
-        """Mean (k,) and covariance (k, k) of all clusters together."""
-        cov = self.resampled_covariances(np.ones((1, len(self.clusters))))[0]
-        mean = self.n @ self.mean / self.n.sum()
-        return mean, cov
-
-    def resampled_covariances(self, times: FloatArray) -> FloatArray:
-        """Covariances (B, k, k) of samples that take cluster g `times[b, g]` times.
-
-        One matrix product for all samples.
-        """
-        k = len(self.items)
-        centre = self.n @ self.mean / self.n.sum()
-        d = self.mean - centre
-        about = self.sscp + self.n[:, None, None] * d[:, :, None] * d[:, None, :]
-        upper = np.triu_indices(k)
-        pieces = np.column_stack([self.n, self.n[:, None] * d, about[:, upper[0], upper[1]]])
-        total = times @ pieces
-        size = total[:, 0]
-        shift = total[:, 1 : k + 1] / size[:, None]
-        packed = total[:, k + 1 :] - size[:, None] * shift[:, upper[0]] * shift[:, upper[1]]
-        packed = packed / (size - 1)[:, None]
-        cov = np.empty((len(times), k, k))
-        cov[:, upper[0], upper[1]] = packed
-        cov[:, upper[1], upper[0]] = packed
-        return cov
-
-
 def item_moments(
     responses: Responses,
     items: str | Sequence[str],
@@ -101,7 +55,9 @@ def item_moments(
     `keyed` turns reversed items round; the weight role is applied where there is one.
     Source of the pairwise rule: each covariance from the rows that have both items.
     """
-    names = responses.instrument.items_of(items)
+    names = item_names(responses, items)
+    if missing not in get_args(Missing):
+        raise OptionError("missing", missing, allowed=get_args(Missing))
     blocks = _blocks(responses, names)
     moments = _listwise(names, blocks) if missing == "listwise" else _pairwise(names, blocks)
     if keyed:
@@ -109,79 +65,13 @@ def item_moments(
     return moments
 
 
-def cluster_moments(
-    responses: Responses, items: str | Sequence[str], *, cluster: str, keyed: bool = True
-) -> ClusterMoments:
-    """Listwise moments of each cluster, for cluster bootstraps; `cluster` is a column."""
-    names = responses.instrument.items_of(items)
-    codes, labels = group_codes(read_columns(responses.frame, [cluster])[cluster])
-    blocks = list(_blocks(responses, names))
-    x = np.vstack([values for values, _ in blocks])
-    w = np.concatenate([weights for _, weights in blocks])
-    complete = ~np.isnan(x).any(axis=1) & (w > 0)
-    inside = complete & (codes >= 0)
-    if not inside.any():
-        raise NotEnoughDataError(
-            "A cluster bootstrap", what="complete rows with a cluster", found=0, needed=2
-        )
-    pieces = within_group_sscp(x[inside], codes[inside], len(labels), w[inside])
-    present = pieces.n > 0
-    signs = key_signs(responses, names) if keyed else np.ones(len(names))
-    mean = pieces.mean[present] * signs
-    if keyed:
-        mean = mean + turn_offsets(responses, names)
-    return ClusterMoments(
-        items=names,
-        clusters=tuple(np.asarray(labels)[present].tolist()),
-        n=pieces.n[present],
-        mean=mean,
-        sscp=pieces.sscp[present] * np.outer(signs, signs),
-        n_complete=int(inside.sum()),
-        n_without_cluster=int((complete & (codes < 0)).sum()),
-    )
-
-
-@dataclass(frozen=True, eq=False)
-class GroupPieces:
-    """Sums of each group: weight, mean, centred cross-products."""
-
-    n: FloatArray  # (G,)
-    mean: FloatArray  # (G, k)
-    sscp: FloatArray  # (G, k, k)
-
-
-def within_group_sscp(
-    x: FloatArray, codes: IntArray, n_groups: int, weights: FloatArray
-) -> GroupPieces:
-    """Weight, mean and centred cross-products (G, k, k) of complete rows x (n, k) by group."""
-    k = x.shape[1]
-    order = np.argsort(codes, kind="stable")
-    x, codes, w = x[order], codes[order], weights[order]
-    present, starts = np.unique(codes, return_index=True)
-    size = np.zeros(n_groups)
-    mean = np.zeros((n_groups, k))
-    sscp = np.zeros((n_groups, k, k))
-    size[present] = np.add.reduceat(w, starts)
-    mean[present] = np.add.reduceat(x * w[:, None], starts) / size[present][:, None]
-    d = x - mean[codes]
-    # A second pass removes what rounding left in the mean.
-    mean[present] += np.add.reduceat(d * w[:, None], starts) / size[present][:, None]
-    d = x - mean[codes]
-    dw = d * w[:, None]
-    for j in range(k):
-        sscp[present, j, j:] = np.add.reduceat(d[:, j : j + 1] * dw[:, j:], starts)
-        sscp[present, j:, j] = sscp[present, j, j:]
-    return GroupPieces(size, mean, sscp)
-
-
 def _blocks(
     responses: Responses, names: tuple[str, ...]
 ) -> Iterator[tuple[FloatArray, FloatArray]]:
     """Blocks of answers (n_block, k) with their weights (n_block,); 1 where there are none."""
-    weight = responses.roles.get("weight")
+    weight = weight_column(responses)
     frame = as_narwhals(responses.frame)
-    columns = [*names, weight] if weight else list(names)
-    for block in number_blocks(frame, columns, rows=BLOCK_ROWS):
+    for block in number_blocks(frame, [*names, *weight], rows=BLOCK_ROWS):
         if weight:
             w = block[:, -1]
             yield block[:, :-1], np.where(np.isnan(w), 0.0, w)
@@ -189,22 +79,45 @@ def _blocks(
             yield block, np.ones(len(block))
 
 
+def weight_column(responses: Responses) -> tuple[str, ...]:
+    """The column of the weight role; none where the role is not set."""
+    return (responses.roles["weight"],) if "weight" in responses.roles else ()
+
+
+def item_names(responses: Responses, items: str | Sequence[str]) -> tuple[str, ...]:
+    """Ids of the items of a scale, or the ids given: at least one, each once."""
+    names = responses.instrument.items_of(items)
+    if not names:
+        raise NotEnoughDataError("A covariance", what="items", found=0, needed=1)
+    if repeated := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise OptionError("items", repeated, allowed=("every item once",))
+    return names
+
+
 @dataclass(eq=False)
 class _Running:
-    """Moments so far; `add` merges a block that was centred by itself."""
+    """Moments so far; `add` merges a block that was centred by itself.
+
+    Means are kept as distances from the mean of the first block: the difference of two means
+    far from zero would have lost the digits that the merging needs.
+    """
 
     n: int
     weight: float
-    mean: FloatArray
+    origin: FloatArray
+    mean: FloatArray  # minus the origin
     scatter: FloatArray
 
     @classmethod
     def empty(cls, k: int) -> Self:
-        return cls(0, 0.0, np.zeros(k), np.zeros((k, k)))
+        return cls(0, 0.0, np.zeros(k), np.zeros(k), np.zeros((k, k)))
 
     def add(self, x: FloatArray, w: FloatArray) -> None:
         if not len(x):
             return
+        if not self.n:
+            self.origin = x.mean(axis=0)
+        x = x - self.origin
         weight = float(w.sum())
         mean = w @ x / weight
         d = x - mean
@@ -217,9 +130,7 @@ class _Running:
         self.n += len(x)
 
 
-def _listwise(
-    names: tuple[str, ...], blocks: Iterator[tuple[FloatArray, FloatArray]]
-) -> Moments:
+def _listwise(names: tuple[str, ...], blocks: Iterator[tuple[FloatArray, FloatArray]]) -> Moments:
     k = len(names)
     running = _Running.empty(k)
     n_rows = 0
@@ -230,10 +141,17 @@ def _listwise(
         weighted = weighted or bool((w != 1).any())
         running.add(x[complete], w[complete])
     n = running.n
-    _require_rows(n, names)
+    if n < 2:
+        raise NotEnoughDataError(
+            "A covariance",
+            what="respondents who answered all items",
+            found=n,
+            needed=2,
+            where=listed(names, most=6),
+        )
     return Moments(
         items=names,
-        mean=running.mean,
+        mean=running.origin + running.mean,
         cov=running.scatter / running.weight * (n / (n - 1)),
         n_respondents=n,
         n_pairs=np.full((k, k), n, dtype=np.int64),
@@ -243,30 +161,25 @@ def _listwise(
     )
 
 
-def _pairwise(
-    names: tuple[str, ...], blocks: Iterator[tuple[FloatArray, FloatArray]]
-) -> Moments:
+def _pairwise(names: tuple[str, ...], blocks: Iterator[tuple[FloatArray, FloatArray]]) -> Moments:
     k = len(names)
     n_rows = 0
     weighted = False
-    centre: FloatArray | None = None
+    centre = np.full(k, np.nan)
     counts, size, sums, products = (np.zeros((k, k)) for _ in range(4))
     for x, w in blocks:
         n_rows += len(x)
         answered = ~np.isnan(x) & (w > 0)[:, None]
         weighted = weighted or bool((w != 1).any())
-        if centre is None:  # near enough to the mean to keep the digits
-            n_answered = answered.sum(axis=0)
-            total = np.where(answered, x, 0.0).sum(axis=0)
-            centre = total / np.maximum(n_answered, 1)
+        first = np.isnan(centre) & answered.any(axis=0)  # near enough to the mean for the digits
+        centre[first] = np.mean(x[:, first], axis=0, where=answered[:, first])
         m = answered.astype(float)
         d = np.where(answered, x - centre, 0.0)
         counts += m.T @ m
         size += (m * w[:, None]).T @ m
         sums += (d * w[:, None]).T @ m  # of item i over the rows that have j
         products += (d * w[:, None]).T @ d
-    _require_rows(int(counts.min()), names)
-    centre = np.zeros(k) if centre is None else centre
+    _require_pairs(counts, names)
     cov = (products - sums * sums.T / size) / size * counts / (counts - 1)
     return Moments(
         items=names,
@@ -280,15 +193,26 @@ def _pairwise(
     )
 
 
-def _require_rows(n: int, names: tuple[str, ...]) -> None:
-    if n < 2:
-        raise NotEnoughDataError(
-            "A covariance", what="respondents who answered", found=n, needed=2,
-            where=f"items {names[0]} … {names[-1]}",
+def _require_pairs(counts: FloatArray, names: tuple[str, ...]) -> None:
+    """Raise for the pairs of items that fewer than two respondents answered."""
+    rows, columns = np.nonzero(np.triu(counts < 2))
+    if not len(rows):
+        return
+    alone = [names[i] for i, j in zip(rows, columns, strict=True) if i == j]
+    if alone:
+        raise DataError(
+            f"Fewer than two respondents answered {listed(alone, most=6)}, so there is no "
+            "covariance. Leave these items out."
         )
+    pairs = [f"{names[i]} with {names[j]}" for i, j in zip(rows, columns, strict=True)]
+    raise DataError(
+        f"Fewer than two respondents answered both items: {listed(pairs, most=6)}. Leave out items "
+        "that were not asked together."
+    )
 
 
 def key_signs(responses: Responses, names: Sequence[str]) -> FloatArray:
+    """1 or -1 for each item (k,)."""
     return np.array(responses.instrument.keys_of(names), dtype=float)
 
 

@@ -6,16 +6,18 @@ product, block by block.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from collabsurvey.errors import DataError
+from collabsurvey.moments.covariance import item_names
 from collabsurvey.numerics.typing import FloatArray
 from collabsurvey.responses.engine import as_narwhals, number_blocks
 from collabsurvey.responses.responses import Responses
 
+HOT_CELLS = 2**24  # zeros and ones held at a time: 128 MB
 MOST_CATEGORIES = 101  # 0 to 100; more is a measurement, not a set of answers
 
 
@@ -49,7 +51,7 @@ def answer_tables(responses: Responses, items: str | Sequence[str]) -> AnswerTab
     Categories are the codes the response set lists, or those that occur where it gives
     only a range.
     """
-    names = responses.instrument.items_of(items)
+    names = item_names(responses, items)
     frame = as_narwhals(responses.frame)
     weight = responses.roles.get("weight")
     columns = [*names, weight] if weight else list(names)
@@ -61,16 +63,23 @@ def answer_tables(responses: Responses, items: str | Sequence[str]) -> AnswerTab
     total = sum(len(codes) for codes in categories)
     counts = np.zeros((total, total))
     missing = np.zeros(len(names))
-    for block in blocks:
+    for block in _parts(blocks, most_rows=max(HOT_CELLS // max(total, 1), 1)):
         w = block[:, -1] if weight else np.ones(len(block))
         w = np.where(np.isnan(w), 0.0, w)
         x = block[:, : len(names)]
-        hot = np.hstack(
-            [x[:, [i]] == codes[None, :] for i, codes in enumerate(categories)]
-        ).astype(float)
+        hot = np.hstack([x[:, [i]] == codes[None, :] for i, codes in enumerate(categories)]).astype(
+            float
+        )
         counts += (hot * w[:, None]).T @ hot
         missing += w @ np.isnan(x)
     return AnswerTables(names, categories, counts, missing)
+
+
+def _parts(blocks: Sequence[FloatArray], *, most_rows: int) -> Iterator[FloatArray]:
+    """Blocks cut so that no part has more rows than that."""
+    for block in blocks:
+        for start in range(0, len(block), most_rows):
+            yield block[start : start + most_rows]
 
 
 def _categories(responses: Responses, item: str, parts: Sequence[FloatArray]) -> FloatArray:
