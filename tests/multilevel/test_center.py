@@ -77,6 +77,13 @@ def test_the_parts_add_up_and_within_averages_to_zero() -> None:
     assert_allclose(result.groupby("s")["y_within"].mean(), 0, atol=1e-12)
 
 
+def test_nan_is_no_cluster_in_polars_either() -> None:
+    frame = pl.DataFrame({"y": [1.0, 3.0, 5.0], "s": [1.0, 1.0, float("nan")]})
+    result = center(frame, "y", "s")
+    assert result["y_between"].to_list() == [2, 2, None]
+    assert result["y_within"].to_list() == [-1, 1, None]
+
+
 def test_scores_are_centred_by_role() -> None:
     frame = pd.DataFrame({"a": [1, 2, 3, 5], "b": [2, 2, 4, 5], "school": [1, 1, 2, 2]})
     responses = from_frame(frame, scales={"s": ["a", "b"]}, roles={"cluster": "school"})

@@ -147,7 +147,21 @@ def test_rows_without_a_school_are_counted() -> None:
     frame["school"] = frame["school"].where(frame.index > 0).astype("Int64")
     result = icc(frame, "y", "school")
     assert result.to_frame()["n"].tolist() == [11]
-    assert any("1 rows without 'school' are left out" in note for note in result.notes)
+    assert any(note == "Rows without school, left out: 1." for note in result.notes)
+
+
+def test_a_person_who_answered_twice_counts_once() -> None:
+    first = clusters([6, 7, 8], 0.3, 1).assign(person=range(21), wave=1)
+    second = first.assign(wave=2, y=first["y"] + np.tile([0.5, -0.5, 0.0], 7))
+    frame = pd.concat([first, second])
+    roles = {"respondent": "person", "wave": "wave", "cluster": "school"}
+    responses = from_frame(frame, scales={"s": ["y"]}, roles=roles)
+    result = icc(score(responses))
+    people = frame.groupby(["school", "person"], as_index=False)["y"].mean()
+    for name in ("icc1", "icc1_low", "p_value", "n"):
+        expected = icc(people, "y", "school").to_frame()[name]
+        assert_allclose(result.to_frame()[name], expected, rtol=1e-10)
+    assert any("each counts once" in note for note in result.notes)
 
 
 @pytest.mark.parametrize(

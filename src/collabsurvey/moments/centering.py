@@ -46,10 +46,13 @@ def centred(frame: Any, columns: Sequence[str], by: str) -> Any:
                 )
     numbers = [as_number(name, schema[name]).alias(f"{name}_within") for name in names]
     table = table.with_columns(*numbers)
+    known = ~nw.col(by).is_null()
+    if schema[by].is_float():
+        known = known & ~nw.col(by).is_nan()
     if table.implementation.is_dask():
-        table = _means_joined(table, names, by)
+        table = _means_joined(table, names, by, known)
     else:
-        table = _means_over(table, names, by)
+        table = _means_over(table, names, by, known)
     parts = [nw.col(f"{name}_within") - nw.col(f"{name}_between") for name in names]
     table = table.with_columns(
         *(part.alias(f"{name}_within") for name, part in zip(names, parts, strict=True))
@@ -59,8 +62,7 @@ def centred(frame: Any, columns: Sequence[str], by: str) -> Any:
     return to_native(table.select(*first, *order))
 
 
-def _means_over(table: Frame, names: Sequence[str], by: str) -> Frame:
-    known = ~nw.col(by).is_null()
+def _means_over(table: Frame, names: Sequence[str], by: str, known: nw.Expr) -> Frame:
     means = [
         nw.when(known).then(nw.col(f"{name}_within").mean().over(by)).alias(f"{name}_between")
         for name in names
@@ -68,9 +70,9 @@ def _means_over(table: Frame, names: Sequence[str], by: str) -> Frame:
     return table.with_columns(*means)
 
 
-def _means_joined(table: Frame, names: Sequence[str], by: str) -> Frame:
+def _means_joined(table: Frame, names: Sequence[str], by: str, known: nw.Expr) -> Frame:
     means = (
-        table.filter(~nw.col(by).is_null())
+        table.filter(known)
         .group_by(by)
         .agg(*(nw.col(f"{name}_within").mean().alias(f"{name}_between") for name in names))
     )

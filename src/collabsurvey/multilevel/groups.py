@@ -76,7 +76,7 @@ def groups_of(
         notes.append("People answered several times; each counts once, with their mean.")
     if moments.n_without_group:
         missing = " or ".join([*nested, person] if person else nested)
-        notes.append(f"{moments.n_without_group} rows without {missing} are left out.")
+        notes.append(f"Rows without {missing}, left out: {moments.n_without_group}.")
     n, mean, ss, labels = moments.n, moments.mean, moments.ss, moments.groups
     if person:
         n, mean, ss, labels = merged(moments.mean, labels, len(nested))

@@ -21,7 +21,7 @@ from collabsurvey.errors import (
     NoVarianceError,
     OptionError,
 )
-from collabsurvey.moments import grouped
+from collabsurvey.multilevel.groups import groups_of
 from collabsurvey.multilevel.inputs import chosen_scales, score_table
 from collabsurvey.numerics.intervals import anova_icc_interval, f_tail
 from collabsurvey.numerics.oneway import OneWay, one_way
@@ -98,7 +98,9 @@ def icc(
     Parameters
     ----------
     data : frame of any engine, or the result of `cs.score`
-        One row a respondent. Missing values are left out variable by variable.
+        One row a respondent. Missing values are left out variable by variable. Where the
+        roles show that people answered several times (waves, partners), each person counts
+        once, with the mean of their rows: a person's own likeness is not the cluster's.
     variables : str or sequence of str, optional
         Numeric columns; all scales (or numeric columns) where left out.
     cluster : str
@@ -146,10 +148,11 @@ def icc(
     table = score_table(data, method="multilevel.icc")
     column = table.column(cluster)
     names = chosen_scales(table, variables, keys=[column])
-    moments = grouped(table.frame, names, column)
+    groups = groups_of(table, names, [column], None)
     rows = []
     for name in names:
-        anova = one_way(*moments.column(name))
+        _, n, mean, ss = groups.column(name)
+        anova = one_way(n, mean, ss)
         require_groups(anova, name, column)
         rows.append(icc_row(name, anova, size=size, conf_level=conf_level))
     frame = pd.DataFrame(rows)
@@ -159,7 +162,7 @@ def icc(
         size=size,
         method=method,
         conf_level=conf_level,
-        notes=icc_notes(frame, column, size, moments.n_without_group, synthetic=table.synthetic),
+        notes=(*icc_notes(frame, column, size, synthetic=table.synthetic), *groups.notes),
     )
 
 
@@ -223,18 +226,14 @@ def icc_row(name: str, anova: OneWay, *, size: Size, conf_level: float) -> dict[
     }
 
 
-def icc_notes(
-    frame: pd.DataFrame, cluster: str, size: Size, n_without: int, *, synthetic: bool
-) -> tuple[str, ...]:
-    """How to read the numbers, and what was left out."""
+def icc_notes(frame: pd.DataFrame, cluster: str, size: Size, *, synthetic: bool) -> tuple[str, ...]:
+    """How to read the numbers, and which are unusual."""
     notes = [
         f"ICC(1): share of the variance of one person's score that lies between {cluster}. "
         f"ICC(2): reliability of the mean of a {cluster} of mean size.",
         "Group size in ICC(1): "
         + ("n0 of the analysis of variance." if size == "n0" else "mean size, as in R packages."),
     ]
-    if n_without:
-        notes.append(f"{n_without} rows without {cluster!r} are left out.")
     if negative := frame.loc[frame["icc1"] < 0, "variable"].tolist():
         notes.append(
             f"Negative, which means no more alike within {cluster} than by chance: "

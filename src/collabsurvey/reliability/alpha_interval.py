@@ -227,7 +227,8 @@ def resampled_interval(
         notes.append(f"{found.n_degenerate} resamples of a single cluster were left out.")
     if pieces.n_without_cluster:
         notes.append(
-            f"{pieces.n_without_cluster} rows without {unit!r} count in alpha, not in its interval."
+            f"Rows without {unit!r}, which count in alpha but not in its interval: "
+            f"{pieces.n_without_cluster}."
         )
     few = few_clusters_sentence(g) if g < FEW_CLUSTERS else ""
     if few:
