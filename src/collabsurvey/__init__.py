@@ -58,6 +58,8 @@ _SUBPACKAGES = (
     "simulation",
 )
 
+_LATER = ("catalogue", "dimensionality", "invariance", "partnership", "screen", "validate")
+
 __all__ = [*_HOMES, *_SUBPACKAGES, "__version__"]  # noqa: PLE0604
 
 
@@ -66,7 +68,8 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module(f"collabsurvey.{_HOMES[name]}"), name)
     if name in _SUBPACKAGES:
         return import_module(f"collabsurvey.{name}")
-    raise AttributeError(f"module 'collabsurvey' has no attribute {name!r}")
+    later = " yet: it is not part of this version" if name in _LATER else ""
+    raise AttributeError(f"module 'collabsurvey' has no attribute {name!r}{later}")
 
 
 def __dir__() -> list[str]:

@@ -70,7 +70,8 @@ def check(study_file: StudyArgument) -> None:
     from collabsurvey.study import Study
 
     study = Study.from_yaml(study_file)
-    found = study.check()
+    with _warnings_as_sentences():
+        found = study.check()
     for table, columns in found.columns.items():
         typer.echo(f"Columns of the table {table!r}, for formulas:")
         typer.echo(_wrapped(columns))
@@ -98,10 +99,11 @@ def verify(out: Path) -> None:
 
 
 @app.command(hidden=True)
-def export(instrument: str) -> None:
+def export(instrument: str, to: Annotated[str, typer.Option("--to")] = "") -> None:
     """Refuse by name what a later version will do."""
     raise NotSupportedError(
-        f"export {instrument}", instead="Print the items with: collabsurvey instruments show ID."
+        f"export {instrument} {f'--to {to}' if to else ''}".strip(),
+        instead="Print the items with: collabsurvey instruments show ID.",
     )
 
 
