@@ -440,3 +440,55 @@ def test_order_of_rows_does_not_matter(order: list[int]) -> None:
     shuffled = read(staff().iloc[order], missing_codes=(-9,))
     assert shuffled.ledger == whole.ledger
     pd.testing.assert_frame_equal(shuffled.frame.sort_index(), whole.frame)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"scales": {}}, "scales={} is not possible"),
+        ({"scales": {"s": "q1"}}, "scales={'s': 'q1'} is not possible"),
+        ({"roles": ["who"]}, "Choose one of: {'respondent': 'column'}"),
+        ({"key": "cluster"}, r"Choose one of: \['respondent', 'cluster'\]"),
+        ({"columns": ["q1"]}, "Choose one of: {'item': 'column'}"),
+    ],
+)
+def test_options_of_the_wrong_kind_are_refused(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(OptionError, match=sentence):
+        read(staff(), **options)
+
+
+def test_column_cannot_be_item_and_role(engine: Any) -> None:
+    with pytest.raises(AnswersError, match="'q1' cannot be both an item and the role respondent"):
+        read(engine(staff()), roles={"respondent": "q1"})
+
+
+def test_single_missing_code_need_not_be_a_list() -> None:
+    assert read(staff(), missing_codes=-9).frame["q1"].isna().sum() == 2
+    assert read(staff().assign(q1=["NA", "1", "2", "3"]), missing_codes="NA").n_rows == 4
+
+
+@pytest.mark.parametrize("response_range", [None, (1, 5)])
+def test_infinite_answers_are_refused(engine: Any, response_range: Any) -> None:
+    df = staff().assign(q1=[1.0, np.inf, np.nan, 2.0])
+    with pytest.raises(AnswersError, match="'q1' has 1 answer that is not possible: inf"):
+        read(engine(df), response_range=response_range)
+
+
+def test_cells_of_several_values_are_refused() -> None:
+    pl = pytest.importorskip("polars")
+    df = pl.DataFrame({"q1": [[1, 2], [3]], "q2": [1, 2]})
+    with pytest.raises(AnswersError, match="'q1' holds several values in a cell"):
+        read(df, roles={})
+
+
+def test_repeated_names_of_other_engines_are_refused() -> None:
+    duckdb = pytest.importorskip("duckdb")
+    table = pa.table([[1], [2]], names=["q1", "q1"])
+    for frame in (table, duckdb.sql("select 1 as q1, 2 as q1")):
+        with pytest.raises(DataError, match="more than one column named 'q1'"):
+            read(frame, roles={})
+
+
+def test_blank_ids_of_categoricals_are_missing() -> None:
+    df = staff().assign(school=pd.Categorical(["A", " ", "B", "B"]), q1=[1, 2, 3, 4])
+    assert read(df).frame["school"].isna().tolist() == [False, True, False, False]

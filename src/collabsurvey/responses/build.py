@@ -34,6 +34,7 @@ from collabsurvey.responses.responses import Responses
 
 ColumnMap = Mapping[str, str | Mapping[str, str]]
 Items = Literal["all", "present"]
+TEXT_TYPES = (nw.String, nw.Object, nw.Categorical, nw.Enum)
 
 
 def from_frame(
@@ -103,13 +104,14 @@ def from_frame(
             "scales", scales, allowed=("scales={...}", "instrument=..., one of the two")
         )
     if instrument is None:
+        _refuse_scales(scales)
         instrument = instrument_from_scales(
             scales or {},
             reverse_keyed=reverse_keyed,
             response_range=response_range,
             min_valid=min_valid,
         )
-    _refuse_options(instrument, items)
+    _refuse_options(instrument, items=items, roles=roles, key=key, columns=columns)
     plan = Repair.from_mapping(repair)
     frame = as_narwhals(df)
     ledger = Ledger().add("read", "rows read", count_rows(frame))
@@ -136,20 +138,35 @@ def from_frame(
     return check_answers(_one_row_per_key(responses, plan))
 
 
-def _refuse_options(instrument: object, items: str) -> None:
+def _refuse_scales(scales: object) -> None:
+    """Scales are a mapping of name to columns; one column as text would be read by letter."""
+    named = isinstance(scales, Mapping) and bool(scales)
+    if not named or any(isinstance(columns, str) for columns in scales.values()):  # type: ignore[attr-defined]
+        raise OptionError("scales", scales, allowed=({"agree": ["A1", "A2"]},))
+
+
+def _refuse_options(
+    instrument: object, *, items: object, roles: object, key: object, columns: object
+) -> None:
     if not isinstance(instrument, Instrument):
         raise OptionError(
             "instrument", instrument, allowed=("an Instrument, from cs.load_instrument(...)",)
         )
     if items not in ("all", "present"):
         raise OptionError("items", items, allowed=("all", "present"))
+    if not isinstance(roles, Mapping | None):
+        raise OptionError("roles", roles, allowed=({"respondent": "column"},))
+    if isinstance(key, str):
+        raise OptionError("key", key, allowed=(["respondent", key],))
+    if not isinstance(columns, Mapping | None):
+        raise OptionError("columns", columns, allowed=({"item": "column"},))
 
 
 def _plain_roles(frame: Frame, roles: Mapping[str, str], ledger: Ledger) -> tuple[Frame, Ledger]:
     """NaN and blank text in role columns become null, so that missing ids look one way."""
     schema = frame.collect_schema()
     floats = [nw.col(c) for c in roles.values() if schema[c].is_float()]
-    texts = [c for c in roles.values() if schema[c] in (nw.String, nw.Object)]
+    texts = [c for c in roles.values() if schema[c] in TEXT_TYPES]
     blank = {c: nw.col(c).cast(nw.String).str.strip_chars() == "" for c in texts}
     counts = count_each(frame, blank)
     for column, n in counts.items():
@@ -164,14 +181,11 @@ def _impossible_to_missing(
 ) -> tuple[Frame, Ledger]:
     """Set answers that no item allows to missing, because the user said so."""
     checks = {item: impossible(instrument, item) for item in instrument.item_ids}
-    counts = count_each(frame, {i: check for i, check in checks.items() if check is not None})
-    changed = []
+    counts = count_each(frame, checks)
     for item, n in counts.items():
         what = "answers that are not possible set to missing"
         ledger = ledger.add("missing", what, n, unit="cells", column=item)
-        check = checks[item]
-        if check is not None:
-            changed.append(nw.when(~check).then(nw.col(item)).alias(item))
+    changed = [nw.when(~checks[item]).then(nw.col(item)).alias(item) for item in counts]
     return (frame.with_columns(*changed) if changed else frame), ledger
 
 

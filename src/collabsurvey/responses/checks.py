@@ -93,12 +93,12 @@ def check_answers(responses: Responses, *, only_keys: bool = False) -> Responses
     return replace(responses, ledger=ledger)
 
 
-def impossible(instrument: Instrument, item: str) -> nw.Expr | None:
-    """True where an answer is not one that the item allows; None where any is."""
+def impossible(instrument: Instrument, item: str) -> nw.Expr:
+    """True where an answer is not one that the item allows; any number is, where none are said."""
     answers = instrument.response_set(item)
-    if answers is None:
-        return None
     column = nw.col(item)
+    if answers is None:
+        return ~column.is_null() & ~column.is_finite()
     if answers.type == "bounded":
         return (~column.is_null()) & ((column < answers.low) | (column > answers.high))
     return ~column.is_null() & ~column.is_in(list(answers.values))
@@ -106,8 +106,7 @@ def impossible(instrument: Instrument, item: str) -> nw.Expr | None:
 
 def range_faults(frame: Frame, instrument: Instrument) -> list[str]:
     """Answers that the item's response set does not allow, item by item."""
-    checks = {item: impossible(instrument, item) for item in instrument.item_ids}
-    bad = {item: check for item, check in checks.items() if check is not None}
+    bad = {item: impossible(instrument, item) for item in instrument.item_ids}
     counts = count_each(frame, bad)
     faults = []
     for item, n in counts.items():
@@ -134,7 +133,7 @@ def count_each(frame: Frame, conditions: Mapping[str, nw.Expr]) -> dict[str, int
 def _allowed(instrument: Instrument, item: str) -> str:
     answers = instrument.response_set(item)
     if answers is None:
-        return ""
+        return "Answers are finite numbers."
     if answers.type == "bounded":
         return f"Answers go from {answers.low:g} to {answers.high:g}."
     return f"Answers are {listed([f'{v:g}' for v in answers.values])}."

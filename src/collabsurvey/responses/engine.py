@@ -7,6 +7,7 @@ NaN is a value in polars and Arrow; here it is always a missing answer.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -48,6 +49,10 @@ def as_narwhals(frame: Any) -> Frame:
         return frame
     if nw.dependencies.is_pandas_dataframe(frame):
         _refuse_pandas_names(frame.columns)
+    elif nw.dependencies.is_pyarrow_table(frame):
+        _refuse_repeated_names(frame.column_names)
+    elif type(frame).__name__ == "DuckDBPyRelation":
+        _refuse_repeated_names(frame.columns)
     try:
         return cast("Frame", nw.from_native(frame))
     except TypeError:
@@ -63,16 +68,20 @@ def _refuse_pandas_names(columns: Any) -> None:
         raise DataError(
             "The table has column names of several levels. Join them into one text each first."
         )
-    if not columns.is_unique:
-        repeated = columns[columns.duplicated()].unique()
-        raise DataError(
-            f"The table has more than one column named {listed(map(repr, repeated), most=5)}. "
-            "Rename them so that each name occurs once."
-        )
+    _refuse_repeated_names(list(columns))
     if strange := [name for name in columns if not isinstance(name, str)]:
         raise DataError(
             f"Column names must be text; {listed(map(repr, strange), most=5)} are not. "
             "Rename them, for example with df.rename(columns=str)."
+        )
+
+
+def _refuse_repeated_names(names: Sequence[object]) -> None:
+    repeated = [name for name, n in Counter(names).items() if n > 1]
+    if repeated:
+        raise DataError(
+            f"The table has more than one column named {listed(map(repr, repeated), most=5)}. "
+            "Rename them so that each name occurs once."
         )
 
 

@@ -8,11 +8,16 @@ import narwhals as nw
 
 from collabsurvey.responses.engine import Frame, collect, is_known
 
+DECIMALS = re.compile(r"(?<=\d)\.0+$")
+LEADING_ZEROS = re.compile(r"(?<![\d.])0+(?=\d)")
+
 
 def plain_id(text: str) -> str:
     """An id without what spreadsheets change: blanks, case, leading zeros, a trailing '.0'."""
-    folded = re.sub(r"(?<=\d)\.0+$", "", text.strip().casefold())
-    return re.sub(r"(?<![\d.])0+(?=\d)", "", folded)
+    folded = text.strip().casefold()
+    if "0" not in folded:
+        return folded
+    return LEADING_ZEROS.sub("", DECIMALS.sub("", folded))
 
 
 def look_alikes(frame: Frame, column: str, role: str) -> list[str]:
@@ -20,14 +25,14 @@ def look_alikes(frame: Frame, column: str, role: str) -> list[str]:
     dtype = frame.collect_schema()[column]
     if dtype not in (nw.String, nw.Categorical, nw.Enum, nw.Object):
         return []
-    distinct = collect(frame.select(column).unique())[column].to_list()
-    spellings: dict[str, set[tuple[str, str]]] = {}
-    for value in distinct:
-        if is_known(value):
-            spellings.setdefault(plain_id(str(value)), set()).add((str(value), repr(value)))
-    alike = [sorted(group) for group in spellings.values() if len(group) > 1]
-    if not alike:
+    distinct = [v for v in collect(frame.select(column).unique())[column].to_list() if is_known(v)]
+    plain = [plain_id(str(value)) for value in distinct]
+    if len(set(plain)) == len(distinct):
         return []
+    spellings: dict[str, set[tuple[str, str]]] = {}
+    for value, key in zip(distinct, plain, strict=True):
+        spellings.setdefault(key, set()).add((str(value), repr(value)))
+    alike = [sorted(group) for group in spellings.values() if len(group) > 1]
     alike.sort()
     example = " and ".join(shown for _, shown in alike[0])
     many = "1 id is" if len(alike) == 1 else f"{len(alike)} ids are"

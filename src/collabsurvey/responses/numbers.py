@@ -67,7 +67,8 @@ def numbers_from_text(
     column = "values" if series.name is None else str(series.name)
     if pd.api.types.is_bool_dtype(series):
         raise AnswersError("The table", [f"Column {column!r} holds true and false, not numbers."])
-    gone = {_folded(value) for value in missing}
+    words = (missing,) if isinstance(missing, str | int | float) else missing
+    gone = {_folded(value) for value in words}
     cells = [None if pd.isna(value) else str(value) for value in series.tolist()]
     counts = Counter(cell for cell in cells if cell is not None)
     missing_cells = {cell: n for cell, n in counts.items() if _is_missing(cell, gone)}

@@ -42,6 +42,11 @@ def coded_items(
         if is_number(schema[item]):
             expressions.append(as_number(item, schema[item]))
             continue
+        if schema[item].is_nested():
+            faults.append(
+                f"Item {item!r} holds several values in a cell. Give each its own column."
+            )
+            continue
         coded = text_codes(frame, item, instrument.response_set(item), words)
         faults += coded.faults
         ledger = ledger.extend(coded.lines)
@@ -56,7 +61,8 @@ def split_codes(
     missing_codes: Iterable[float | str],
 ) -> tuple[tuple[str, ...], tuple[float, ...]]:
     """Missing codes as words (all of them) and as numbers (those that are one)."""
-    codes = tuple(missing_codes)
+    codes = (missing_codes,) if isinstance(missing_codes, str | int | float) else missing_codes
+    codes = tuple(codes)
     words = tuple(code for code in codes if isinstance(code, str))
     numbers = [float(code) for code in codes if not isinstance(code, str)]
     numbers += [number for word in words if (number := as_code(word)) is not None]

@@ -101,6 +101,11 @@ def _mapping_faults(
         if place not in known
     ]
     used: dict[str, str] = {column: f"the role {role}" for role, column in roles.items()}
+    faults += [
+        f"The column {item!r} cannot be both an item and {used[item]}."
+        for item in instrument.item_ids
+        if item in used and item not in columns
+    ]
     for item, place in places:
         if place in used:
             faults.append(f"The column {place!r} is mapped to {item!r} and to {used[place]}.")

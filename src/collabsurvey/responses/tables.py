@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from collabsurvey.errors import DataError, NotSupportedError
+from collabsurvey.errors import DataError, NotSupportedError, OptionError
 from collabsurvey.responses.delimited import DELIMITERS, Records, split_records
 from collabsurvey.responses.encoding import decode
 from collabsurvey.responses.ledger import Ledger, LedgerLine
@@ -63,6 +63,8 @@ def read_table(
     AnswersError
         Lines with too few or too many cells, with their numbers.
     """
+    if delimiter is not None and len(delimiter) != 1:
+        raise OptionError("delimiter", delimiter, allowed=tuple(DELIMITERS))
     file = Path(path)
     ending = file.suffix.casefold()
     _refuse_path(file)
