@@ -136,6 +136,7 @@ def xlsx(folder: Path) -> Path:
         (b"who,q1\n", "has a header but no rows"),
         (b"a,b,b,a\n1,2,3,4\n", "more than one column named 'a', 'b'"),
         (b'a,b\n1,"x" y\n', "line 2 has text after a closing quotation mark"),
+        (b'a,b,"c', "opens on line 1 is never closed"),
         (b'a,b\n1,"x\n2,3\n4,5\n', "opens on line 2 is never closed"),
     ],
     ids=lambda value: None if isinstance(value, bytes) else re.sub(r"\W+", " ", value)[:30],

@@ -20,6 +20,7 @@ SNIFFED_RECORDS = 200
 SNIFFED_CHARACTERS = 1_000_000
 SHOWN_LINES = 5
 LONGEST_NAME = 60
+UNCLOSED = "unexpected end of data"  # how the csv module calls a quote that never ends
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,10 @@ def split_records(
     text, stated = _without_sep_line(text)
     used = delimiter or stated or find_delimiter(text, name)
     reader = _lines(text, used, name)
-    first = next(reader, None)
+    try:
+        first = next(reader, None)
+    except _UnclosedError as error:
+        raise DataError(_quoting_fault(name, error.line, UNCLOSED)) from None
     if first is None:
         raise DataError(f"{name} is empty. Export it again, or check the path.")
     header = tuple(first.cells)
@@ -135,7 +139,7 @@ def _lines(text: str, delimiter: str, name: str) -> Iterator[_Line]:
         except StopIteration:
             return
         except csv.Error as error:
-            if "unexpected end of data" in str(error) and reader.line_num == number:
+            if UNCLOSED in str(error) and reader.line_num == number:
                 raise _UnclosedError(number) from None
             raise DataError(_quoting_fault(name, number, str(error))) from None
         if cells:
@@ -143,7 +147,7 @@ def _lines(text: str, delimiter: str, name: str) -> Iterator[_Line]:
 
 
 def _quoting_fault(name: str, line: int, error: str) -> str:
-    if "unexpected end of data" in error:
+    if UNCLOSED in error:
         return (
             f"{name}: a quoted cell that opens on line {line} is never closed, so all lines after "
             "it belong to that cell. Close or remove the quotation mark."
