@@ -24,6 +24,7 @@ GAP = 0.08  # between agreement and the neutral bars, as a share of all answers
 WRAP = 52  # characters of an item's wording on one line
 LINE = 0.18  # inches for a line of wording
 BAR = 0.42  # inches for a bar and the room under it
+LEGEND_WRAP = 28
 LEAST_WRITTEN = 0.045  # a narrower bar has no room for its per cent
 DARK_FROM = 1  # bars from this shade on carry white figures
 
@@ -59,7 +60,11 @@ def diverging_items(
     wrapped = [textwrap.wrap(label, WRAP) or [""] for label in labels]
     to_left = max((sum(row[c] for c in below) for row in shares), default=0.0)
     to_right = max((sum(row[c] for c in above) for row in shares), default=0.0)
-    legend_rows = sum(-(-len(text) // 24) for text in categories) // 3 + 1
+    middle = [neutral] if neutral is not None else []
+    legend = [
+        [(textwrap.wrap(categories[c], LEGEND_WRAP) or [""], colours[c][0]) for c in column]
+        for column in ([*below, *middle], above)
+    ]
 
     def draw(ax: Axes) -> None:
         top = 0.0
@@ -85,15 +90,15 @@ def diverging_items(
                 _bar(ax, place, to_right + GAP, row[neutral], colours[neutral])
                 _line(ax, to_right + GAP, place)
             top += BAR
+        bottom = _legend(ax, legend, top)
         ends = to_right
         if neutral is not None:
             ends = to_right + GAP + max(row[neutral] for row in shares)
         ax.set_xlim(-to_left - 0.01, max(ends, to_right) + 0.03)
-        ax.set_ylim(top, -0.05)
+        ax.set_ylim(bottom, -0.05)
         ax.set_axis_off()
-        _legend(ax, categories, [*below, *above], colours, neutral)
 
-    height = sum(LINE * len(lines) + BAR for lines in wrapped) + 0.35 + 0.22 * legend_rows
+    height = sum(LINE * len(lines) + BAR for lines in wrapped) + _legend_height(legend) + 0.1
     return Chart(
         title=title,
         description=_in_words(title, labels, shares, categories, above, neutral),
@@ -139,36 +144,33 @@ def _colours(
     return shades
 
 
-def _legend(
-    ax: Axes,
-    categories: Sequence[str],
-    order: Sequence[int],
-    colours: Sequence[tuple[str, bool]],
-    neutral: int | None,
-) -> None:
-    from matplotlib.patches import Patch
+def _legend_height(legend: Sequence[Sequence[tuple[list[str], str]]]) -> float:
+    """Inches of a legend, its columns side by side."""
+    return max(sum(LINE * len(lines) for lines, _ in column) for column in legend)
 
-    shown = [*order, *([neutral] if neutral is not None else [])]
-    handles = [
-        Patch(
-            color=colours[c][0],
-            label=textwrap.fill(categories[c], 24) + (" (shown apart)" if c == neutral else ""),
-        )
-        for c in shown
-    ]
-    legend = ax.legend(
-        handles=handles,
-        loc="upper left",
-        bbox_to_anchor=(0, 0),
-        ncols=2 if len(shown) < 5 else 3,
-        frameon=False,
-        fontsize=9,
-        handlelength=1.1,
-        columnspacing=1.2,
-        borderaxespad=0.2,
-    )
-    for text in legend.get_texts():
-        text.set_parse_math(False)
+
+def _legend(ax: Axes, legend: Sequence[Sequence[tuple[list[str], str]]], top: float) -> float:
+    """Write the answers and their colours below the bars; return where the legend ends."""
+    from matplotlib.patches import Rectangle
+
+    across = ax.get_yaxis_transform()  # x in shares of the width, y as the bars
+    for x, column in zip((0.0, 0.5), legend, strict=True):
+        place = top
+        for lines, colour in column:
+            patch = Rectangle((x, place), 0.03, 0.12, color=colour, transform=across)
+            ax.add_patch(patch)
+            ax.text(
+                x + 0.045,
+                place - 0.02,
+                "\n".join(lines),
+                va="top",
+                fontsize=9,
+                linespacing=1.1,
+                transform=across,
+                parse_math=False,
+            )
+            place += LINE * len(lines)
+    return top + _legend_height(legend)
 
 
 def _in_words(

@@ -49,7 +49,7 @@ class Figure:
     @cached_property
     def drawing(self) -> str:
         """The drawing without its title, all ids its own."""
-        return embedded(svg_of(replace(self.chart, title="")), self.name, self.chart)
+        return embedded(svg_of(replace(self.chart, title="")), f"figure-{self.name}", self.chart)
 
     def inline_svg(self) -> str:
         """SVG for the page, which writes the caption itself."""
@@ -57,7 +57,7 @@ class Figure:
 
     def standalone_svg(self) -> str:
         """SVG for a file: its caption above it, marked where the data are synthetic."""
-        mark = " (synthetic data)" if self.synthetic else ""
+        mark = " (synthetic\u00a0data)" if self.synthetic else ""
         lines = textwrap.wrap(f"{self.caption}{mark}", TITLE_WRAP)
         room = TITLE_LINE * (len(lines) + 1)
         head, rest = _head_and_rest(self.drawing)

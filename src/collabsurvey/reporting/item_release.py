@@ -87,7 +87,7 @@ def answers_of(record: RunRecord, min_group: int) -> tuple[ItemAnswers, ...]:
 
 def filled(text: str) -> str:
     """A wording with its slots as a reader understands them: {partner} is [partner]."""
-    return re.sub(r"\{(\w+)\}", r"[\1]", text)
+    return re.sub(r"\{(\w+)\}", lambda slot: f"[{slot.group(1).replace('_', ' ')}]", text)
 
 
 def _in_bands(

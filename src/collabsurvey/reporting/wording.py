@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from math import isnan
 
 LEAST_ID_DIGITS = 4  # a shorter number in a sentence is a count or a code, not an id
 TOKEN = re.compile(r"[\w.@+-]*\w")
@@ -53,3 +54,10 @@ def sentence(text: str) -> str:
         return ""
     ended = stripped if stripped[-1] in ".!?" else f"{stripped}."
     return ended[0].upper() + ended[1:]
+
+
+def interval(low: float, high: float, digits: int = 2) -> str:
+    """0.12 to 0.34, with true minus signs; on one line; a dash where it is missing."""
+    if isnan(low) or isnan(high):
+        return "–"
+    return f"{low:.{digits}f}\u00a0to\u00a0{high:.{digits}f}".replace("-", "−")

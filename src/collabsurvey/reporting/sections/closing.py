@@ -22,6 +22,7 @@ from collabsurvey.reporting.wording import counted, joined, plural_of, sentence
 if TYPE_CHECKING:
     from collabsurvey.reporting.release import Release
 
+HASH_SHOWN = 16  # digits; provenance.json has all 64
 FEW_CLUSTERS = 50  # below: Maas & Hox (2005), Methodology 1:86-92
 
 
@@ -115,9 +116,9 @@ def making_section(shown: Release, origin: Mapping[str, Any]) -> Section:
                         "file": [file["name"] for file in files],
                         "holds": [file["holds"] for file in files],
                         "rows": [file["n_rows"] for file in files],
-                        "sha256": [file["sha256"] for file in files],
+                        "sha256": [file["sha256"][:HASH_SHOWN] for file in files],
                     },
-                    labels={"sha256": "SHA-256"},
+                    labels={"sha256": "SHA-256 begins"},
                 )
             )
         )

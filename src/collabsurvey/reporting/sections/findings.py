@@ -8,7 +8,7 @@ from collabsurvey.reporting.document import Block, Paragraph, Section
 from collabsurvey.reporting.model_release import INTERCEPT, ReleasedModel
 from collabsurvey.reporting.scale_release import ScaleFacts
 from collabsurvey.reporting.sections.measures import contradictions
-from collabsurvey.reporting.sections.models import signed
+from collabsurvey.reporting.sections.models import readable, signed
 from collabsurvey.reporting.sections.people import response_rate
 from collabsurvey.reporting.sections.schools import GOOD_ICC2
 from collabsurvey.reporting.wording import counted, joined, plural_of
@@ -122,13 +122,13 @@ def _schools(shown: Release) -> list[str]:
 
 def _models(shown: Release) -> list[str]:
     confirmatory = [model for model in shown.models if model.role == "confirmatory"]
-    said = [_model(model) for model in confirmatory]
+    said = [readable(shown, _model(model)) for model in confirmatory]
     exploratory = len(shown.models) - len(confirmatory)
     if exploratory:
         more = "further exploratory model" if confirmatory else "exploratory model"
-        verb = "is" if exploratory == 1 else "are"
+        verb, shows = ("is", "it shows") if exploratory == 1 else ("are", "they show")
         said.append(
-            f"{counted(exploratory, more)} {verb} reported below; what they show is a lead, not a "
+            f"{counted(exploratory, more)} {verb} reported below; what {shows} is a lead, not a "
             "finding."
         )
     return said

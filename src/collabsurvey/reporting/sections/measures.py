@@ -19,7 +19,7 @@ from collabsurvey.reporting.document import (
 from collabsurvey.reporting.figures import alike, distribution_name
 from collabsurvey.reporting.item_release import ItemAnswers
 from collabsurvey.reporting.scale_release import STATUS_WORDS, ScaleFacts
-from collabsurvey.reporting.wording import counted, joined, sentence
+from collabsurvey.reporting.wording import counted, interval, joined, sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -221,29 +221,27 @@ def reliability_section(shown: Release) -> Section:
 
 def _reliability_table(shown: Release, table: pd.DataFrame, title: str) -> Table:
     before = list(table.columns)[: list(table.columns).index("scale")]
+    order = {scale: i for i, scale in enumerate(dict.fromkeys(table["scale"]))}
+    table = table.sort_values("scale", key=lambda names: names.map(order), kind="stable")
     columns: dict[str, list[object]] = {
         "scale": [shown.scale_title(scale) for scale in table["scale"]]
     }
     columns |= {str(name): table[name].tolist() for name in before}
-    for name in (
-        "n_items",
-        "n_respondents",
-        "n_clusters",
-        "alpha",
-        "ci_low",
-        "ci_high",
-        "average_r",
-        "item_rest_min",
-    ):
+    for name in ("n_items", "n_respondents", "n_clusters", "alpha"):
         if name in table.columns and table[name].notna().any():
             columns[name] = table[name].tolist()
+    columns["interval"] = [
+        interval(low, high) for low, high in zip(table["ci_low"], table["ci_high"], strict=True)
+    ]
+    if not before:
+        columns["item_rest_min"] = table["item_rest_min"].tolist()
     gone = table["suppressed"].tolist()
     if "n_respondents" in columns and any(gone):
         mark = f"< {shown.min_group} or withheld"
         columns["n_respondents"] = [
             mark if hide else n for hide, n in zip(gone, columns["n_respondents"], strict=True)
         ]
-    two = dict.fromkeys(("alpha", "ci_low", "ci_high", "average_r", "item_rest_min"), ".2f")
+    two = dict.fromkeys(("alpha", "item_rest_min"), ".2f")
     key = "reliability_by" if before else "reliability"
     return Table(
         title,
@@ -253,9 +251,7 @@ def _reliability_table(shown: Release, table: pd.DataFrame, title: str) -> Table
             "n_items": "items",
             "n_respondents": "respondents",
             "n_clusters": f"{shown.school_word}s",
-            "ci_low": f"{shown.conf_level:.0%} interval from",
-            "ci_high": "to",
-            "average_r": "mean correlation of items",
+            "interval": f"{shown.conf_level:.0%} interval",
             "item_rest_min": "lowest item–rest correlation",
         },
         notes=shown.result_notes.get(key, ()),

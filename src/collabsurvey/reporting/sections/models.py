@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from collabsurvey.display import Table
@@ -18,11 +19,12 @@ from collabsurvey.reporting.document import (
 )
 from collabsurvey.reporting.figures import model_name
 from collabsurvey.reporting.model_release import INTERCEPT, ReleasedModel
-from collabsurvey.reporting.wording import counted, plural_of, sentence
+from collabsurvey.reporting.wording import counted, interval, plural_of, sentence
 
 if TYPE_CHECKING:
     from collabsurvey.reporting.release import Release
 
+SMALL = 0.1  # coefficients below this are shown to three decimals
 ROLE_WORDS = {
     "confirmatory": "Confirmatory: this question was asked before the data were looked at.",
     "exploratory": (
@@ -65,12 +67,13 @@ def _model_blocks(shown: Release, number: int, model: ReleasedModel) -> list[Blo
         role = f"{role} Hypothesis: {sentence(model.hypothesis)}"
     blocks: list[Block] = [Heading(model.name), Paragraph(role)]
     blocks.append(Paragraph(_basis(shown, model)))
-    blocks.append(TableBlock(_estimates(model)))
+    blocks.append(TableBlock(_estimates(shown, model)))
     if any(term != INTERCEPT for term in model.estimates["term"]):
         blocks.append(FigureBlock(model_name(number, model.name)))
     said = model.in_words or plain_words(model)
     if said:
-        blocks += [Paragraph("In plain words:"), Bullets(said)]
+        words = tuple(readable(shown, text).replace(" %", "%") for text in said)
+        blocks += [Paragraph("In plain words:"), Bullets(words)]
     if model.calibrated:
         blocks += _calibrated(shown, model)
     if model.variance_components is not None:
@@ -93,27 +96,50 @@ def _basis(shown: Release, model: ReleasedModel) -> str:
     return f"{rows}."
 
 
-def _estimates(model: ReleasedModel) -> Table:
+def _estimates(shown: Release, model: ReleasedModel) -> Table:
     table = model.estimates
-    names = ["term", "estimate", "std_error", "ci_low", "ci_high", "df", "p_value"]
-    shown = [name for name in names if name in table.columns]
-    if "df" in shown and not (table["df"] < float("inf")).any():
-        shown.remove("df")
-    small = table["estimate"].abs().max() < 0.1
-    digits = dict.fromkeys(
-        ("estimate", "std_error", "ci_low", "ci_high"), ".3f" if small else ".2f"
-    )
+    digits = 3 if table["estimate"].abs().max() < SMALL else 2
+    columns: dict[str, list[object]] = {
+        "term": [readable(shown, term) for term in table["term"]],
+        "estimate": table["estimate"].tolist(),
+        "std_error": table["std_error"].tolist(),
+        "interval": [
+            interval(low, high, digits)
+            for low, high in zip(table["ci_low"], table["ci_high"], strict=True)
+        ],
+    }
+    if (table["df"] < float("inf")).any():
+        columns["df"] = table["df"].tolist()
+    columns["p_value"] = table["p_value"].tolist()
     return Table(
-        f"Coefficients: {model.name} (outcome: {model.outcome})",
-        {name: table[name].tolist() for name in shown},
-        formats={**digits, "df": ".1f", "p_value": "p"},
+        f"Coefficients: {model.name} (outcome: {readable(shown, model.outcome)})",
+        columns,
+        formats={
+            **dict.fromkeys(("estimate", "std_error"), f".{digits}f"),
+            "df": ".1f",
+            "p_value": "p",
+        },
         labels={
             "std_error": "standard error",
-            "ci_low": f"{model.conf_level:.0%} interval from",
-            "ci_high": "to",
+            "interval": f"{model.conf_level:.0%} interval",
             "p_value": "p",
         },
     )
+
+
+def readable(shown: Release, text: str) -> str:
+    """A text with the titles of scales for the columns that hold them."""
+    words = {
+        "_between": f" (mean of the {shown.school_word})",
+        "_within": f" (difference from the mean of the {shown.school_word})",
+        "": "",
+    }
+    for facts in sorted(shown.scales, key=lambda facts: -len(facts.column)):
+        for suffix, said in words.items():
+            column = re.escape(facts.column + suffix)
+            title = f"“{facts.title}”{said}"
+            text = title.join(re.split(rf"(?<![\w.]){column}(?![\w.])", text))
+    return text
 
 
 def plain_words(model: ReleasedModel) -> tuple[str, ...]:
@@ -156,7 +182,7 @@ def _calibrated(shown: Release, model: ReleasedModel) -> list[Block]:
             Table(
                 f"As estimated, and allowing for the reliability of {word} means: {model.name}",
                 {
-                    "term": [part.term for part in parts],
+                    "term": [readable(shown, part.term) for part in parts],
                     "estimate": [part.estimate for part in parts],
                     "adjusted": [part.adjusted for part in parts],
                     "reliability": [part.reliability for part in parts],

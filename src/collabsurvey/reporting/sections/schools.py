@@ -17,7 +17,7 @@ from collabsurvey.reporting.document import (
 from collabsurvey.reporting.figures import means_name, unit_of
 from collabsurvey.reporting.groups import SCHOOL, SUPPRESSED, TIME
 from collabsurvey.reporting.sections.people import MOST_ROWS, hidden_mark, suppression_words
-from collabsurvey.reporting.wording import counted, plural_of
+from collabsurvey.reporting.wording import counted, interval, plural_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +48,11 @@ def _icc_blocks(shown: Release, table: pd.DataFrame) -> list[Block]:
     columns: dict[str, list[object]] = {
         "scale": [shown.scale_title(scale) for scale in table[name]]
     }
-    for column in ("icc1", "icc1_low", "icc1_high", "icc2", "n_clusters", "mean_size", "p_value"):
+    columns["icc1"] = table["icc1"].tolist()
+    columns["interval"] = [
+        interval(low, high) for low, high in zip(table["icc1_low"], table["icc1_high"], strict=True)
+    ]
+    for column in ("icc2", "n_clusters", "mean_size", "p_value"):
         if column in table.columns:
             columns[column] = table[column].tolist()
     blocks: list[Block] = [
@@ -66,15 +70,14 @@ def _icc_blocks(shown: Release, table: pd.DataFrame) -> list[Block]:
                 f"Agreement within {words}",
                 columns,
                 formats={
-                    **dict.fromkeys(("icc1", "icc1_low", "icc1_high", "icc2"), ".2f"),
+                    **dict.fromkeys(("icc1", "icc2"), ".2f"),
                     "n_clusters": ".0f",
                     "mean_size": ".1f",
                     "p_value": "p",
                 },
                 labels={
                     "icc1": "ICC(1)",
-                    "icc1_low": f"{shown.conf_level:.0%} interval from",
-                    "icc1_high": "to",
+                    "interval": f"{shown.conf_level:.0%} interval",
                     "icc2": "ICC(2)",
                     "n_clusters": words,
                     "mean_size": f"people per {word}",
@@ -109,6 +112,16 @@ def _mean_blocks(shown: Release, level: str, word: str, table: pd.DataFrame) -> 
                 "the more the fewer people answered; it is the better guess where few did."
             )
         )
+    visible = table[~table[SUPPRESSED] & table["mean"].notna()]
+    if level == "partnership" and visible["ci_low"].isna().any():
+        blocks.append(
+            Paragraph(
+                f"Where there is a dot without a line, the interval is withheld: with it, the "
+                f"means of single {plural_of(shown.school_word)} that are not shown could be "
+                f"worked out; or there is only one {shown.school_word}.",
+                "note",
+            )
+        )
     for number, facts in enumerate(shown.scales, start=1):
         rows = table[table["scale"].isin([facts.id, facts.column])]
         if rows.empty:
@@ -137,8 +150,13 @@ def _means_table(shown: Release, rows: pd.DataFrame, unit: str, word: str, title
     columns: dict[str, list[object]] = {unit: ordered[unit].tolist()}
     columns |= {name: ordered[name].tolist() for name in when}
     columns["n"] = [mark if hide else n for hide, n in zip(gone, ordered["n"], strict=True)]
-    for name in ("n_units", "mean", "sd", "ci_low", "ci_high", "shrunken_mean", "reliability"):
-        if name in ordered.columns and ordered[name].notna().any():
+    for name in ("n_units", "mean", "sd", "ci_low", "shrunken_mean", "reliability"):
+        if name not in ordered.columns or not ordered[name].notna().any():
+            continue
+        if name == "ci_low":
+            pairs = zip(ordered["ci_low"], ordered["ci_high"], strict=True)
+            columns["interval"] = [interval(low, high) for low, high in pairs]
+        else:
             columns[name] = ordered[name].tolist()
     if len(set(columns.get("n_units", ()))) == 1:
         del columns["n_units"]
@@ -148,17 +166,14 @@ def _means_table(shown: Release, rows: pd.DataFrame, unit: str, word: str, title
         formats={
             "n": ".0f",
             "n_units": ".0f",
-            **dict.fromkeys(
-                ("mean", "sd", "ci_low", "ci_high", "shrunken_mean", "reliability"), ".2f"
-            ),
+            **dict.fromkeys(("mean", "sd", "shrunken_mean", "reliability"), ".2f"),
         },
         labels={
             unit: word,
             "n": "respondents",
             "n_units": plural_of(shown.school_word),
             "sd": "standard deviation",
-            "ci_low": f"{shown.conf_level:.0%} interval from",
-            "ci_high": "to",
+            "interval": f"{shown.conf_level:.0%} interval",
             "shrunken_mean": "shrunken mean",
         },
     )
