@@ -131,7 +131,9 @@ def ols(
         Column of weights, 0 or more. They are taken as inverse variances: errors are worked out
         for rows multiplied by the root of their weight, the working model of CR2 included.
         clubSandwich's default for a weighted `lm` keeps the unweighted identity as working
-        model, and its CR2 and df then differ a little.
+        model, and its CR2 and df then differ a little. With `target = 1/weights` its df are
+        ours, and its CR2 errors differ in the third or fourth digit: both are unbiased under
+        the working model, but it takes another square root of the same adjustment.
     conf_level : float
         Level of the intervals.
 
