@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from collabsurvey.display.charts import (
     MOST_NAMES,
-    bar_chart,
     chart_height,
-    diverging_chart,
     dot_chart,
     interval_chart,
 )
@@ -43,17 +39,3 @@ def test_too_many_names_are_counted_instead() -> None:
     ax = dot_chart(names, [0.0] * len(names), title="T", axis="x").plot()
     assert ax.get_ylabel() == "61 rows"
     assert chart_height(10_000) == chart_height(MOST_NAMES)
-
-
-def test_bars_carry_their_numbers() -> None:
-    svg = bar_chart(["a", "b"], [3, 7.5], title="T", axis="n").to_svg()
-    assert "7.5" in svg
-
-
-def test_shares_are_centred_on_the_middle_category() -> None:
-    chart = diverging_chart(["q"], [[0.2, 0.5, 0.3]], ["no", "neither", "yes"], title="T")
-    bars = chart.plot().patches
-    assert [bar.get_x() for bar in bars] == pytest.approx([-0.45, -0.25, 0.25])
-    assert "neither" in chart.to_svg()
-    even = diverging_chart(["q"], [[0.4, 0.6]], ["no", "yes"], title="T").plot().patches
-    assert [bar.get_x() for bar in even] == pytest.approx([-0.4, 0.0])

@@ -20,7 +20,6 @@ ACCENT = "#D55E00"
 QUIET = "#8C8C8C"
 GRID = "#E3E3E3"
 MOST_NAMES = 60  # more names on one axis cannot be read
-DIVERGING = ("#B35806", "#F1A340", "#F0F0F0", "#92C5DE", "#2166AC")  # ColorBrewer PuOr and RdBu
 
 
 def dot_chart(
@@ -83,81 +82,6 @@ def interval_chart(
         description=f"{title}. {axis}: {'; '.join(known[:MOST_NAMES])}.".replace("-", "−"),
         draw=draw,
         size=(7.0, chart_height(len(labels))),
-    )
-
-
-def bar_chart(labels: Sequence[str], values: Sequence[float], *, title: str, axis: str) -> Chart:
-    """One horizontal bar from zero for each name, its value written at its end."""
-
-    def draw(ax: Axes) -> None:
-        bars = ax.barh(range(len(labels)), list(values), color=INK, height=0.65, zorder=2)
-        ax.bar_label(bars, labels=[f"{value:g}" for value in values], padding=3, fontsize=9)
-        name_axis(ax, labels)
-        ax.set_xlabel(axis)
-
-    return Chart(
-        title=title,
-        description=f"{title}. {axis}: "
-        + "; ".join(f"{name} {value:g}" for name, value in zip(labels, values, strict=True)),
-        draw=draw,
-        size=(7.0, chart_height(len(labels))),
-    )
-
-
-def diverging_chart(
-    labels: Sequence[str],
-    shares: Sequence[Sequence[float]],
-    categories: Sequence[str],
-    *,
-    title: str,
-) -> Chart:
-    """Shares of answers for each name, stacked and centred on the middle category.
-
-    `shares` has one row for each name and one number for each category, adding up to 1.
-    """
-    n = len(categories)
-
-    def draw(ax: Axes) -> None:
-        from matplotlib.colors import LinearSegmentedColormap
-
-        colours = LinearSegmentedColormap.from_list("diverging", DIVERGING)
-        for place, row in enumerate(shares):
-            left = -(sum(row[: n // 2]) + (row[n // 2] / 2 if n % 2 else 0.0))
-            for c, share in enumerate(row):
-                ax.barh(
-                    place,
-                    share,
-                    left=left,
-                    color=colours(c / max(n - 1, 1)),
-                    edgecolor="white",
-                    height=0.7,
-                    label=categories[c] if place == 0 else None,
-                    zorder=2,
-                )
-                left += share
-        ax.axvline(0, color=QUIET, linewidth=1, zorder=1)
-        name_axis(ax, labels)
-        ax.xaxis.set_major_formatter(lambda value, _: f"{abs(value):.0%}")
-        ax.set_xlabel("share of answers, to each side of the middle")
-        legend_below(ax, n_columns=min(n, 3))
-
-    return Chart(
-        title=title,
-        description=f"{title}. Shares of {', '.join(categories)} for {', '.join(labels)}.",
-        draw=draw,
-        size=(7.0, chart_height(len(labels)) + 0.9),
-    )
-
-
-def legend_below(ax: Axes, *, n_columns: int) -> None:
-    """Put the legend under the axes, where a constrained layout makes room for it."""
-    figure = ax.get_figure(root=True)
-    if figure is None or figure.get_layout_engine() is None:
-        ax.legend(loc="best", fontsize=9)
-        return
-    handles, labels = ax.get_legend_handles_labels()
-    figure.legend(
-        handles, labels, loc="outside lower center", ncols=n_columns, frameon=False, fontsize=9
     )
 
 

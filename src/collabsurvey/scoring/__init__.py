@@ -1,5 +1,6 @@
 """From answers to scores."""
 
-from collabsurvey.scoring.scales import ScoreResult, score
+from collabsurvey.scoring.result import ScoreResult
+from collabsurvey.scoring.scales import score
 
 __all__ = ["ScoreResult", "score"]

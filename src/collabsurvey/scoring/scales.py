@@ -12,145 +12,32 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import narwhals as nw
 
-from collabsurvey.display import Chart, Table
 from collabsurvey.errors import (
     DataError,
     KeyingWarning,
     NotSupportedError,
     OptionError,
-    UnknownNameError,
 )
 from collabsurvey.instruments.model import Instrument, Scale
 from collabsurvey.moments import item_moments
-from collabsurvey.numerics.itemstats import contradicting_items, item_rest_correlations
+from collabsurvey.numerics.itemstats import contradiction
 from collabsurvey.responses.engine import (
     Frame,
     as_narwhals,
     as_number,
     collect,
-    column_names,
-    is_lazy,
     to_native,
 )
-from collabsurvey.responses.responses import ROLES, Responses
-from collabsurvey.results import Result
+from collabsurvey.responses.responses import Responses
+from collabsurvey.scoring.result import Method, ScoreResult
+from collabsurvey.scoring.standard import described, standardised
 
-Method = Literal["mean", "sum", "pomp", "z", "t"]
 Impute = Literal["none", "item_mean", "item_median"]
 Rows = Literal["all", "complete"]
-
-METHOD_WORDS = {
-    "mean": "mean of the answered items",
-    "sum": "sum of the items, prorated for items left out",
-    "pomp": "per cent of the maximum possible, 0 to 100",
-    "z": "standardised: mean 0, standard deviation 1 in these data",
-    "t": "standardised: mean 50, standard deviation 10 in these data",
-}
-
-
-@dataclass(frozen=True, eq=False)
-class ScoreResult(Result):
-    """Scores of every respondent, and what they rest on.
-
-    Attributes
-    ----------
-    scores : native frame
-        All columns of the answers' roles, then one column per scale; rows as in the answers.
-    n_scored, n_unscored : (number of scales,)
-        Respondents with a score; respondents who answered too few items for one.
-    mean, sd, low, high : (number of scales,)
-        Of the scores, unweighted; `low` and `high` are the observed extremes.
-    """
-
-    responses: Responses
-    scales: tuple[str, ...]
-    method: Method
-    scores: Any
-    n_items: tuple[int, ...]
-    n_required: tuple[int, ...]
-    n_scored: tuple[int, ...]
-    n_unscored: tuple[int, ...]
-    mean: tuple[float, ...]
-    sd: tuple[float, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-    notes: tuple[str, ...]
-
-    def to_frame(self, keep: Sequence[str] = ()) -> Any:
-        """Return the scores in the caller's engine: the columns kept, then one per scale.
-
-        `keep` names roles ("cluster") or columns; role columns keep their own names. Eager
-        frames have the rows, order and index of the answers. Lazy frames have no order, so
-        they always carry the columns of all roles.
-        """
-        frame = as_narwhals(self.scores)
-        roles = self.responses.roles
-        kept = [self._column(name) for name in ([keep] if isinstance(keep, str) else keep)]
-        if is_lazy(frame):
-            kept = [*kept, *(column for column in roles.values() if column not in kept)]
-        return to_native(frame.select(*dict.fromkeys(kept), *self.scales))
-
-    def _column(self, name: str) -> str:
-        roles = self.responses.roles
-        if name in roles:
-            return roles[name]
-        known = column_names(as_narwhals(self.scores))
-        if name in known:
-            return name
-        if name in ROLES:
-            raise DataError(
-                f"keep names the role {name!r}, which is not set in these responses. "
-                f"Roles set: {', '.join(roles) or 'none'}."
-            )
-        raise UnknownNameError("column or role", name, available=known, where="The scores")
-
-    def describe(self) -> dict[str, Sequence[object]]:
-        """Columns of the table: one row a scale."""
-        return {
-            "scale": self.scales,
-            "n_items": self.n_items,
-            "needed": self.n_required,
-            "n_scored": self.n_scored,
-            "n_unscored": self.n_unscored,
-            "mean": self.mean,
-            "sd": self.sd,
-            "low": self.low,
-            "high": self.high,
-        }
-
-    def table(self) -> Table:
-        """One row a scale: items, how many must be answered, respondents, mean, sd, extremes."""
-        mark = " (synthetic data)" if self.responses.synthetic else ""
-        return Table(
-            title=f"Scale scores: {METHOD_WORDS[self.method]}{mark}",
-            columns=self.describe(),
-            notes=self.notes,
-            formats={"mean": ".2f", "sd": ".2f", "low": ".2f", "high": ".2f"},
-            labels={"n_items": "items", "n_scored": "scored", "n_unscored": "too few answers"},
-        )
-
-    def chart(self) -> Chart:
-        """Mean of each scale with one standard deviation to each side."""
-
-        def draw(ax: Any) -> None:
-            places = range(len(self.scales))
-            ax.errorbar(self.mean, places, xerr=self.sd, fmt="o", color="#1f4e79", capsize=3)
-            ax.set_yticks(list(places), self.scales)
-            ax.invert_yaxis()
-            ax.set_xlabel("mean, with one standard deviation to each side")
-            ax.spines[["top", "right"]].set_visible(False)
-
-        return Chart(
-            title="Scale scores",
-            description="Mean of each scale with one standard deviation to each side.",
-            draw=draw,
-            size=(7.0, 1.2 + 0.35 * len(self.scales)),
-        )
 
 
 def score(
@@ -231,8 +118,8 @@ def score(
         ),
     )
     if method in ("z", "t"):
-        raw = _standardised(raw, [scale.id for scale in chosen], method, responses)
-    found = _describe(raw, [scale.id for scale in chosen])
+        raw = standardised(raw, [scale.id for scale in chosen], method, responses)
+    found = described(raw, [scale.id for scale in chosen])
     total = found["rows"]
     if responses.synthetic:
         notes.append("Synthetic data: drawn by a computer, no evidence about any school.")
@@ -302,16 +189,9 @@ def _keying_note(responses: Responses, scale: Scale) -> str:
         moments = item_moments(responses, scale.items, missing="pairwise")
     except DataError:
         return ""  # too few answers to contradict anything
-    wrong = contradicting_items(moments.cov)
-    if not wrong:
-        return ""
-    rest = item_rest_correlations(moments.cov)
-    shown = ", ".join(f"{moments.items[j]!r} ({rest[j]:.2f})" for j in wrong)
-    sentence = (
-        f"Scale {scale.id!r}: {shown} correlates negatively with the rest of the scale after "
-        "keying. Check whether it is reversed, and whether it was reversed already in the export."
-    )
-    warnings.warn(sentence, KeyingWarning, stacklevel=3)
+    sentence = contradiction(scale.id, moments.items, moments.cov)
+    if sentence:
+        warnings.warn(sentence, KeyingWarning, stacklevel=3)
     return sentence
 
 
@@ -396,65 +276,3 @@ def _common_range(instrument: Instrument, scale: Scale) -> tuple[float, float]:
             "Use method='z', or score its parts."
         )
     return ranges.pop()
-
-
-def _standardised(raw: Frame, names: Sequence[str], method: Method, responses: Responses) -> Frame:
-    """Turn raw scores into z or T with the mean and sd (n - 1) of these data, weighted if asked."""
-    weight = responses.roles.get("weight")
-    w = nw.col(weight).cast(nw.Float64).fill_null(0.0) if weight else None
-
-    def sums(name: str, centre: float | None) -> list[nw.Expr]:
-        x = nw.col(name)
-        value = x if centre is None else (x - centre) * (x - centre)
-        known = (~x.is_null()).cast(nw.Float64)
-        factor = known if w is None else w
-        return [
-            (value * factor).sum().alias(f"{name}|sum"),
-            nw.when(~x.is_null()).then(factor).sum().alias(f"{name}|weight"),
-            (known if w is None else nw.when(w > 0).then(known)).sum().alias(f"{name}|n"),
-        ]
-
-    first = collect(raw.select(*(e for n in names for e in sums(n, None)))).to_dict(as_series=False)
-    centre = {n: _ratio(first[f"{n}|sum"][0], first[f"{n}|weight"][0]) for n in names}
-    second = collect(raw.select(*(e for n in names for e in sums(n, centre[n])))).to_dict(
-        as_series=False
-    )
-    columns = []
-    for name in names:
-        n = second[f"{name}|n"][0] or 0
-        spread = _ratio(second[f"{name}|sum"][0], second[f"{name}|weight"][0])
-        if n < 2 or not spread > 0:
-            raise DataError(
-                f"Scale {name!r} cannot be standardised: its scores do not vary. Use method='mean'."
-            )
-        sd = (spread * n / (n - 1)) ** 0.5
-        z = (nw.col(name) - centre[name]) / sd
-        columns.append((z if method == "z" else 50 + 10 * z).alias(name))
-    return raw.with_columns(*columns)
-
-
-def _ratio(total: float | None, weight: float | None) -> float:
-    return float(total or 0) / float(weight) if weight else float("nan")
-
-
-def _describe(raw: Frame, names: Sequence[str]) -> dict[str, Any]:
-    statistics = {"n": "count", "mean": "mean", "sd": "std", "low": "min", "high": "max"}
-    found = collect(
-        raw.select(
-            nw.len().alias("rows"),
-            *(
-                getattr(nw.col(name), method)().alias(f"{i}|{key}")
-                for i, name in enumerate(names)
-                for key, method in statistics.items()
-            ),
-        )
-    ).to_dict(as_series=False)
-
-    def values(key: str) -> list[float]:
-        cells = [found[f"{i}|{key}"][0] for i in range(len(names))]
-        return [float("nan") if cell is None else float(cell) for cell in cells]
-
-    described: dict[str, Any] = {key: values(key) for key in statistics}
-    described["n"] = [int(n) for n in described["n"]]
-    described["rows"] = int(found["rows"][0])
-    return described
