@@ -11,7 +11,10 @@ from itertools import pairwise
 
 import pytest
 
+from collabsurvey.moments import answer_tables
 from collabsurvey.reporting import RunRecord, release, render_html
+from collabsurvey.scoring import score
+from collabsurvey.simulation import simulate_cohort
 
 KEY = b"0123456789abcdef"
 VOID = {"meta", "link", "br", "img", "hr"}
@@ -183,7 +186,7 @@ def test_limits_name_what_holds(text: str) -> None:
     assert "synthetic" in seen
     assert "6 schools are few" in seen
     assert "without a correction for their number" in seen
-    assert "drafts" in seen
+    assert "Nothing is recorded here about how the questions were tested" in seen
 
 
 def test_an_item_against_its_scale_is_flagged(
@@ -220,3 +223,38 @@ def test_a_run_with_nothing_but_scores_still_makes_a_page(
     assert Page(text).open == []
     assert "starts from scores that had been worked out before" in text
     assert "scores of 6 schools" in text
+
+
+def test_draft_instruments_are_called_drafts(changed: Callable[..., RunRecord]) -> None:
+    cohort = simulate_cohort("culture", n_partnerships=2, n_schools=4, n_staff=15, seed=1)
+    result = score(cohort.responses, ["cul.gap", "cul.openness"])
+    scores = result.to_frame(keep=["respondent", "cluster", "partnership"])
+    scores = scores.rename(columns={"cul.gap": "cul_gap", "cul.openness": "cul_openness"})
+    shown = release(
+        changed(
+            responses=cohort.responses,
+            scores=scores,
+            score_result=result,
+            scale_titles={"cul_gap": "Gap", "cul_openness": "Openness"},
+            response_by_school=None,
+            overview=None,
+            item_analyses={},
+            answers=answer_tables(cohort.responses, "cul.gap"),
+            icc=None,
+            aggregates={},
+            models=(),
+        ),
+        key=KEY,
+    )
+    seen = plain(render_html(shown))
+    assert "Status: draft. “School culture and openness to others” has not been tested" in seen
+    assert "are drafts. Nobody has yet shown that these scores mean" in seen
+    assert "Distance between what a school says it is and what staff live" in seen
+    assert "[own school]" in seen
+    assert "1 to 5" in seen
+
+
+def test_scales_are_named_by_title_in_the_models(text: str) -> None:
+    seen = plain(text[text.index('<section id="models"') :])
+    assert "One unit more “Openness”" in seen
+    assert "C(school)" in seen  # the formula itself is quoted as it was written

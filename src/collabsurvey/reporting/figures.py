@@ -30,6 +30,8 @@ TITLE_WRAP = 46
 TITLE_LINE = 16  # points
 WAVE_STYLES = (("#8C8C8C", "s"), (INK, "o"), ("#D55E00", "^"), ("#009E73", "D"), ("#000000", "v"))
 LONGEST_NAME = 26
+AXIS_WRAP = 32
+MOST_LINES = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -279,18 +281,23 @@ def model_figures(shown: Release) -> list[Figure]:
             continue
         title = f"{model.name}: coefficients"
         chart = interval_chart(
-            [_short(term) for term in table["term"]],
+            [_short(shown.readable(term)) for term in table["term"]],
             table["estimate"].tolist(),
             table["ci_low"].tolist(),
             table["ci_high"].tolist(),
             title=title,
-            axis=f"change in {model.outcome}, with its {model.conf_level:.0%} interval",
+            axis=textwrap.fill(
+                f"change in {shown.readable(model.outcome)} ({model.conf_level:.0%} interval)",
+                AXIS_WRAP,
+            ),
             reference=0.0,
         )
-        chart = replace(chart, size=(WIDTH, chart_height(len(table))))
+        lines = sum(_short(shown.readable(term)).count("\n") for term in table["term"])
+        height = chart_height(len(table)) + 0.15 * lines
+        chart = replace(chart, size=(WIDTH, height))
         figures.append(Figure(model_name(number, model.name), title, chart))
     return figures
 
 
 def _short(text: str) -> str:
-    return "\n".join(textwrap.wrap(text, LONGEST_NAME)[:2]) or text
+    return "\n".join(textwrap.wrap(text, LONGEST_NAME)[:MOST_LINES]) or text

@@ -7,6 +7,7 @@ answered; results by group go through `groups`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -102,6 +103,20 @@ class Release:
             if scale in (facts.column, facts.id):
                 return facts.title
         return scale
+
+    def readable(self, text: str) -> str:
+        """A text with the titles of scales for the columns that hold them."""
+        words = {
+            "_between": f" (mean of the {self.school_word})",
+            "_within": f" (difference from the mean of the {self.school_word})",
+            "": "",
+        }
+        for facts in sorted(self.scales, key=lambda facts: -len(facts.column)):
+            for suffix, said in words.items():
+                column = re.escape(facts.column + suffix)
+                title = f"“{facts.title}”{said}"
+                text = title.join(re.split(rf"(?<![\w.]){column}(?![\w.])", text))
+        return text
 
     def parts_of(self, whole: ScaleFacts) -> tuple[ScaleFacts, ...]:
         """Smaller scales that hold all items of a scale between them; empty where none do."""

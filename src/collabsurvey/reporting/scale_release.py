@@ -95,6 +95,8 @@ def _facts(record: RunRecord, column: str, min_group: int, by_school: bool) -> S
     shown = by_school or len(known) >= min_group
     instrument = record.responses.instrument if record.responses is not None else None
     scale = _scale_of(instrument, column)
+    # Scales named in a call or a study file come without a record of their testing.
+    described = instrument is not None and scale is not None and bool(instrument.constructs)
     method = record.score_result.method if record.score_result is not None else ""
     low, high = _range(instrument, scale, method)
     needed = scale.n_required() if scale is not None else None
@@ -106,8 +108,8 @@ def _facts(record: RunRecord, column: str, min_group: int, by_school: bool) -> S
         column=column,
         title=record.scale_titles.get(column) or (scale.title if scale is not None else column),
         definition=_definition(instrument, scale),
-        instrument=instrument.title if instrument is not None else "",
-        status=instrument.status if instrument is not None and scale is not None else "",
+        instrument=instrument.title if described and instrument is not None else "",
+        status=instrument.status if described and instrument is not None else "",
         n_items=len(scale.items) if scale is not None else None,
         n_required=needed,
         method=SCORE_WORDS.get(method, ""),

@@ -60,4 +60,5 @@ def interval(low: float, high: float, digits: int = 2) -> str:
     """0.12 to 0.34, with true minus signs; on one line; a dash where it is missing."""
     if isnan(low) or isnan(high):
         return "–"
-    return f"{low:.{digits}f}\u00a0to\u00a0{high:.{digits}f}".replace("-", "−")
+    ends = (f"{round(end, digits) + 0.0:.{digits}f}" for end in (low, high))  # + 0.0: never −0
+    return "\u00a0to\u00a0".join(ends).replace("-", "−")

@@ -47,6 +47,11 @@ def computed_limits(shown: Release) -> list[str]:
             "mean what their names say; no decision about a person or a "
             f"{shown.school_word} should rest on them."
         )
+    elif not any(facts.status for facts in shown.scales):
+        found.append(
+            "Nothing is recorded here about how the questions were tested, so how far the scores "
+            "mean what their names say must be judged from their source."
+        )
     if not shown.from_scores:
         found.append(
             "People reported on themselves and their organisations at one sitting. Mood, courtesy "

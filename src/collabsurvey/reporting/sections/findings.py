@@ -8,16 +8,17 @@ from collabsurvey.reporting.document import Block, Paragraph, Section
 from collabsurvey.reporting.model_release import INTERCEPT, ReleasedModel
 from collabsurvey.reporting.scale_release import ScaleFacts
 from collabsurvey.reporting.sections.measures import contradictions
-from collabsurvey.reporting.sections.models import readable, signed
+from collabsurvey.reporting.sections.models import signed
 from collabsurvey.reporting.sections.people import response_rate
 from collabsurvey.reporting.sections.schools import GOOD_ICC2
-from collabsurvey.reporting.wording import counted, joined, plural_of
+from collabsurvey.reporting.wording import counted, interval, joined, plural_of
 
 if TYPE_CHECKING:
     from collabsurvey.reporting.release import Release
 
 GOOD_ALPHA = 0.70  # Nunnally (1978), Psychometric Theory, p. 245, for early stages of research
 MOST_TERMS = 3
+MOST_MODELS = 3
 
 
 def findings_section(shown: Release) -> Section:
@@ -121,28 +122,38 @@ def _schools(shown: Release) -> list[str]:
 
 
 def _models(shown: Release) -> list[str]:
-    confirmatory = [model for model in shown.models if model.role == "confirmatory"]
-    said = [readable(shown, _model(model)) for model in confirmatory]
-    exploratory = len(shown.models) - len(confirmatory)
-    if exploratory:
-        more = "further exploratory model" if confirmatory else "exploratory model"
-        verb, shows = ("is", "it shows") if exploratory == 1 else ("are", "they show")
-        said.append(
-            f"{counted(exploratory, more)} {verb} reported below; what {shows} is a lead, not a "
-            "finding."
-        )
+    said = []
+    for role, models in _by_role(shown).items():
+        said += [shown.readable(_model(shown, model, role)) for model in models[:MOST_MODELS]]
+        if len(models) > MOST_MODELS:
+            said.append(f"{len(models) - MOST_MODELS} more {role} models are reported below.")
+        if role == "exploratory":
+            said.append("What exploratory models show is a lead, not a finding.")
     return said
 
 
-def _model(model: ReleasedModel) -> str:
+def _by_role(shown: Release) -> dict[str, list[ReleasedModel]]:
+    """Confirmatory models first; roles without models are left out."""
+    groups: dict[str, list[ReleasedModel]] = {}
+    for role in ("confirmatory", "exploratory"):
+        if models := [model for model in shown.models if model.role == role]:
+            groups[role] = models
+    return groups
+
+
+def _model(shown: Release, model: ReleasedModel, role: str) -> str:
+    """Coefficients of scales that can be told from 0; all coefficients where none is a scale."""
     terms = model.estimates[model.estimates["term"] != INTERCEPT]
-    clear = terms[(terms["ci_low"] > 0) | (terms["ci_high"] < 0)]
-    name = f"In the confirmatory model “{model.name}”"
+    about = terms[[shown.readable(term) != term for term in terms["term"]]]
+    chosen = terms if about.empty else about
+    clear = chosen[(chosen["ci_low"] > 0) | (chosen["ci_high"] < 0)]
+    name = f"In the {role} model “{model.name}”"
     if clear.empty:
-        return f"{name}, no coefficient could be told from 0."
+        what = "coefficient" if about.empty else "relation with a scale"
+        return f"{name}, no {what} could be told from 0."
     parts = [
         f"{row['term']} ({signed(row['estimate'])}, {model.conf_level:.0%} interval "
-        f"{signed(row['ci_low'])} to {signed(row['ci_high'])})"
+        f"{interval(row['ci_low'], row['ci_high'])})"
         for row in clear.head(MOST_TERMS).to_dict("records")
     ]
     more = f" and {len(clear) - MOST_TERMS} more" if len(clear) > MOST_TERMS else ""

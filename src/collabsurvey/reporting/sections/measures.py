@@ -19,7 +19,7 @@ from collabsurvey.reporting.document import (
 from collabsurvey.reporting.figures import alike, distribution_name
 from collabsurvey.reporting.item_release import ItemAnswers
 from collabsurvey.reporting.scale_release import STATUS_WORDS, ScaleFacts
-from collabsurvey.reporting.wording import counted, interval, joined, sentence
+from collabsurvey.reporting.wording import counted, interval, joined, plural_of, sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,8 +130,10 @@ def distributions_section(shown: Release) -> Section:
             "How people answered",
             (
                 Paragraph(
-                    f"Single answers are shown only where at least {shown.min_group} people "
-                    "answered, and only in studies that start from answers; there are none here."
+                    "This study starts from scores, so there are no single answers to show."
+                    if shown.from_scores
+                    else f"Single answers are shown only where at least {shown.min_group} people "
+                    "answered. Here there are none to show."
                 ),
             ),
         )
@@ -182,8 +184,11 @@ def reliability_section(shown: Release) -> Section:
             "How precisely the scales measure",
             (
                 Paragraph(
-                    "Reliability is worked out from single answers, which this study does not "
-                    "have or too few people gave."
+                    "Reliability is worked out from single answers, and this study starts from "
+                    "scores."
+                    if shown.from_scores
+                    else "Reliability could not be worked out from these answers; the notes at the "
+                    "end of the report say why."
                 ),
             ),
         )
@@ -200,7 +205,7 @@ def reliability_section(shown: Release) -> Section:
     ]
     if table["alpha"].notna().any():
         blocks.append(FigureBlock("reliability"))
-    if methods := _interval_methods(table):
+    if methods := _interval_methods(table, shown.school_word):
         blocks.append(Paragraph(methods))
     blocks += [Paragraph(text, "warning") for text in contradictions(shown)]
     reasons = [
@@ -258,11 +263,19 @@ def _reliability_table(shown: Release, table: pd.DataFrame, title: str) -> Table
     )
 
 
-def _interval_methods(table: pd.DataFrame) -> str:
+def _interval_methods(table: pd.DataFrame, word: str) -> str:
+    """How the intervals were made; empty where the table does not say."""
+    words = {
+        "bootstrap": f"by drawing whole {plural_of(word)} again and again (bootstrap), because "
+        f"people of one {word} answer alike",
+        "feldt": "by Feldt’s formula, which takes people as independent of each other",
+        "bonett": "by Bonett’s formula, which takes people as independent of each other",
+    }
     if "ci_method" not in table.columns:
         return ""
-    methods = sorted({str(m) for m in table["ci_method"].dropna() if m})
-    return f"How the intervals were made: {joined(methods)}." if methods else ""
+    methods = sorted({str(method) for method in table["ci_method"].dropna() if method})
+    said = joined([words.get(method, method) for method in methods])
+    return f"The intervals were made {said}." if methods else ""
 
 
 def contradictions(shown: Release) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from collabsurvey.display import Table
@@ -65,14 +64,14 @@ def _model_blocks(shown: Release, number: int, model: ReleasedModel) -> list[Blo
     role = ROLE_WORDS.get(model.role, "")
     if model.hypothesis:
         role = f"{role} Hypothesis: {sentence(model.hypothesis)}"
-    blocks: list[Block] = [Heading(model.name), Paragraph(role)]
+    blocks: list[Block] = [Heading(model.name[:1].upper() + model.name[1:]), Paragraph(role)]
     blocks.append(Paragraph(_basis(shown, model)))
     blocks.append(TableBlock(_estimates(shown, model)))
     if any(term != INTERCEPT for term in model.estimates["term"]):
         blocks.append(FigureBlock(model_name(number, model.name)))
     said = model.in_words or plain_words(model)
     if said:
-        words = tuple(readable(shown, text).replace(" %", "%") for text in said)
+        words = tuple(shown.readable(text).replace(" %", "%") for text in said)
         blocks += [Paragraph("In plain words:"), Bullets(words)]
     if model.calibrated:
         blocks += _calibrated(shown, model)
@@ -84,7 +83,9 @@ def _model_blocks(shown: Release, number: int, model: ReleasedModel) -> list[Blo
 
 
 def _basis(shown: Release, model: ReleasedModel) -> str:
-    rows = f"The model is {model.formula}; one row is a {model.unit}. "
+    many = model.unit == "school" and shown.n_schools and model.rows_used > shown.n_schools
+    each = " in one year or wave" if many else ""
+    rows = f"The model is {model.formula}; one row is a {model.unit}{each}. "
     dropped = model.rows_joined - model.rows_used
     rows += f"It rests on {counted(model.rows_used, 'row')}"
     if model.n_clusters is not None:
@@ -100,7 +101,7 @@ def _estimates(shown: Release, model: ReleasedModel) -> Table:
     table = model.estimates
     digits = 3 if table["estimate"].abs().max() < SMALL else 2
     columns: dict[str, list[object]] = {
-        "term": [readable(shown, term) for term in table["term"]],
+        "term": [shown.readable(term) for term in table["term"]],
         "estimate": table["estimate"].tolist(),
         "std_error": table["std_error"].tolist(),
         "interval": [
@@ -112,7 +113,7 @@ def _estimates(shown: Release, model: ReleasedModel) -> Table:
         columns["df"] = table["df"].tolist()
     columns["p_value"] = table["p_value"].tolist()
     return Table(
-        f"Coefficients: {model.name} (outcome: {readable(shown, model.outcome)})",
+        f"Coefficients: {model.name} (outcome: {shown.readable(model.outcome)})",
         columns,
         formats={
             **dict.fromkeys(("estimate", "std_error"), f".{digits}f"),
@@ -125,21 +126,6 @@ def _estimates(shown: Release, model: ReleasedModel) -> Table:
             "p_value": "p",
         },
     )
-
-
-def readable(shown: Release, text: str) -> str:
-    """A text with the titles of scales for the columns that hold them."""
-    words = {
-        "_between": f" (mean of the {shown.school_word})",
-        "_within": f" (difference from the mean of the {shown.school_word})",
-        "": "",
-    }
-    for facts in sorted(shown.scales, key=lambda facts: -len(facts.column)):
-        for suffix, said in words.items():
-            column = re.escape(facts.column + suffix)
-            title = f"“{facts.title}”{said}"
-            text = title.join(re.split(rf"(?<![\w.]){column}(?![\w.])", text))
-    return text
 
 
 def plain_words(model: ReleasedModel) -> tuple[str, ...]:
@@ -182,7 +168,7 @@ def _calibrated(shown: Release, model: ReleasedModel) -> list[Block]:
             Table(
                 f"As estimated, and allowing for the reliability of {word} means: {model.name}",
                 {
-                    "term": [readable(shown, part.term) for part in parts],
+                    "term": [shown.readable(part.term) for part in parts],
                     "estimate": [part.estimate for part in parts],
                     "adjusted": [part.adjusted for part in parts],
                     "reliability": [part.reliability for part in parts],

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from collabsurvey.display import Table
-from collabsurvey.reporting.document import Block, Details, Heading, Paragraph, Section, TableBlock
+from collabsurvey.reporting.document import Block, Details, Paragraph, Section, TableBlock
 from collabsurvey.reporting.groups import SUPPRESSED, TIME
-from collabsurvey.reporting.wording import counted, plural_of, sentence
+from collabsurvey.reporting.wording import counted, sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +23,7 @@ STEP_WORDS = {
     "reshape": "Rearranged",
     "join": "Joined",
     "score": "Scored",
+    "derive": "Worked out",
     "note": "Noted, nothing changed",
     "read": "Read",
 }
@@ -56,12 +57,16 @@ def people_section(shown: Release) -> Section:
     word = shown.school_word
     blocks: list[Block] = []
     if shown.from_scores:
-        schools = "" if shown.n_schools is None else f" of {counted(shown.n_schools, word)}"
+        each = (
+            f"each {word}"
+            if shown.n_schools is None
+            else f"each of {counted(shown.n_schools, word)}"
+        )
         blocks.append(
             Paragraph(
-                f"This study starts from scores that had been worked out before{schools}: one row "
-                f"of scores for each {word}. Single answers were not part of it, so nothing can be "
-                "said here about who answered."
+                f"This study starts from scores that had been worked out before: scores for {each}."
+                " Single answers were not part of it, so nothing can be said here about who "
+                "answered."
             )
         )
     elif shown.n_respondents is None:
@@ -119,7 +124,8 @@ def _response_blocks(shown: Release, table: pd.DataFrame) -> list[Block]:
     elif table["n_eligible"].isna().all():
         blocks.append(
             Paragraph(
-                f"How many staff each {word} has was not given, so response rates are not known.",
+                f"How many people could have answered in each {word} was not given, so response "
+                "rates are not known.",
                 "note",
             )
         )
@@ -196,7 +202,7 @@ def cleaning_section(shown: Release) -> Section:
                 (
                     STEP_WORDS.get(step, sentence(step).rstrip(".")),
                     sentence(str(what)),
-                    f"{total:,} {noun}",
+                    f"{total:,}\u00a0{noun}",
                     " · ".join(filter(None, (place, source if several else ""))),
                 )
             )
@@ -222,14 +228,3 @@ def _by_column(what: str, unit: str, part: pd.DataFrame) -> TableBlock:
             {"column": part["column"].tolist(), unit: part["n"].tolist()},
         )
     )
-
-
-__all__ = [
-    "Heading",
-    "cleaning_section",
-    "hidden_mark",
-    "people_section",
-    "plural_of",
-    "response_rate",
-    "suppression_words",
-]
