@@ -246,15 +246,26 @@ def test_draft_instruments_are_called_drafts(changed: Callable[..., RunRecord]) 
         ),
         key=KEY,
     )
-    seen = plain(render_html(shown))
+    text = render_html(shown)
+    seen = plain(text)
     assert "Status: draft. “School culture and openness to others” has not been tested" in seen
     assert "are drafts. Nobody has yet shown that these scores mean" in seen
     assert "Distance between what a school says it is and what staff live" in seen
     assert "[own school]" in seen
-    assert "1 to 5" in seen
+    assert "1\u00a0to\u00a05" in text
 
 
 def test_scales_are_named_by_title_in_the_models(text: str) -> None:
     seen = plain(text[text.index('<section id="models"') :])
     assert "One unit more “Openness”" in seen
     assert "C(school)" in seen  # the formula itself is quoted as it was written
+
+
+def test_a_title_that_holds_a_column_name_is_put_in_once(
+    changed: Callable[..., RunRecord],
+) -> None:
+    shown = release(changed(scale_titles={"openness": "openness at work", "help": "H"}), key=KEY)
+    assert shown.readable("openness_between, help") == (
+        "“openness at work” (mean of the school), “H”"
+    )
+    assert shown.readable("reopenness") == "reopenness"

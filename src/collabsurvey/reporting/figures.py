@@ -287,7 +287,7 @@ def model_figures(shown: Release) -> list[Figure]:
             table["ci_high"].tolist(),
             title=title,
             axis=textwrap.fill(
-                f"change in {shown.readable(model.outcome)} ({model.conf_level:.0%} interval)",
+                f"change in {shown.readable(model.outcome)} ({model.conf_level:.0%}\u00a0interval)",
                 AXIS_WRAP,
             ),
             reference=0.0,

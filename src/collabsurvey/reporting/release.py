@@ -106,17 +106,19 @@ class Release:
 
     def readable(self, text: str) -> str:
         """A text with the titles of scales for the columns that hold them."""
-        words = {
-            "_between": f" (mean of the {self.school_word})",
-            "_within": f" (difference from the mean of the {self.school_word})",
-            "": "",
+        names = {
+            facts.column + suffix: f"“{facts.title}”{said}"
+            for facts in self.scales
+            for suffix, said in (
+                ("_between", f" (mean of the {self.school_word})"),
+                ("_within", f" (difference from the mean of the {self.school_word})"),
+                ("", ""),
+            )
         }
-        for facts in sorted(self.scales, key=lambda facts: -len(facts.column)):
-            for suffix, said in words.items():
-                column = re.escape(facts.column + suffix)
-                title = f"“{facts.title}”{said}"
-                text = title.join(re.split(rf"(?<![\w.]){column}(?![\w.])", text))
-        return text
+        if not names:
+            return text
+        either = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+        return re.sub(rf"(?<![\w.])(?:{either})(?![\w.])", lambda found: names[found.group()], text)
 
     def parts_of(self, whole: ScaleFacts) -> tuple[ScaleFacts, ...]:
         """Smaller scales that hold all items of a scale between them; empty where none do."""

@@ -1,4 +1,4 @@
-"""What we found: one paragraph that a busy reader can stop after."""
+"""What we found: people, scores and models, for a busy reader to stop after."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ def findings_section(shown: Release) -> Section:
         *_scores(shown),
         *_reliability(shown),
         *_schools(shown),
-        *_models(shown),
     ]
     blocks: list[Block] = []
     if shown.synthetic:
@@ -39,7 +38,7 @@ def findings_section(shown: Release) -> Section:
                 "warning",
             )
         )
-    blocks.append(Paragraph(" ".join(sentences)))
+    blocks += [Paragraph(" ".join(part)) for part in (sentences, _models(shown)) if part]
     return Section("what-we-found", "What we found", tuple(blocks))
 
 
@@ -124,7 +123,7 @@ def _schools(shown: Release) -> list[str]:
 def _models(shown: Release) -> list[str]:
     said = []
     for role, models in _by_role(shown).items():
-        said += [shown.readable(_model(shown, model, role)) for model in models[:MOST_MODELS]]
+        said += [_model(shown, model, role) for model in models[:MOST_MODELS]]
         if len(models) > MOST_MODELS:
             said.append(f"{len(models) - MOST_MODELS} more {role} models are reported below.")
         if role == "exploratory":
@@ -152,9 +151,9 @@ def _model(shown: Release, model: ReleasedModel, role: str) -> str:
         what = "coefficient" if about.empty else "relation with a scale"
         return f"{name}, no {what} could be told from 0."
     parts = [
-        f"{row['term']} ({signed(row['estimate'])}, {model.conf_level:.0%} interval "
-        f"{interval(row['ci_low'], row['ci_high'])})"
+        f"{shown.readable(row['term'])} ({signed(row['estimate'])}, {model.conf_level:.0%} "
+        f"interval {interval(row['ci_low'], row['ci_high'])})"
         for row in clear.head(MOST_TERMS).to_dict("records")
     ]
     more = f" and {len(clear) - MOST_TERMS} more" if len(clear) > MOST_TERMS else ""
-    return f"{name}, {model.outcome} went with {joined(parts)}{more}."
+    return f"{name}, {shown.readable(model.outcome)} went with {joined(parts)}{more}."

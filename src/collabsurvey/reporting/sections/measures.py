@@ -119,7 +119,7 @@ def score_range(facts: ScaleFacts) -> str:
     """Lowest to highest possible score."""
     if facts.low is None or facts.high is None:
         return "–"
-    return f"{facts.low:g} to {facts.high:g}".replace("-", "−")
+    return f"{facts.low:g}\u00a0to\u00a0{facts.high:g}".replace("-", "−")
 
 
 def distributions_section(shown: Release) -> Section:
