@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -53,6 +54,16 @@ def test_a_folder_holds_everything(record: RunRecord, tmp_path: Path) -> None:
     models = pd.read_csv(folder / "tables" / "models.csv")
     exact = record.models[0].result.estimates
     assert models.loc[1, "estimate"] == exact.loc[1, "estimate"]  # unrounded
+
+
+def test_every_table_of_synthetic_data_says_so(slim: RunRecord, tmp_path: Path) -> None:
+    folder = write_folder(slim, tmp_path / "out")
+    tables = [*(folder / "tables").glob("*.csv"), folder / "ledger.csv"]
+    assert len(tables) > 2
+    assert all(pd.read_csv(path)["synthetic"].all() for path in tables)
+    assert pd.read_parquet(folder / "scores.parquet")["synthetic"].all()
+    write_folder(replace(slim, synthetic=False), folder)
+    assert "synthetic" not in pd.read_csv(folder / "ledger.csv").columns
 
 
 def test_a_second_run_replaces_the_first(slim: RunRecord, tmp_path: Path) -> None:

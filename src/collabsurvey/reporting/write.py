@@ -185,12 +185,17 @@ def _fill(folder: Path, shown: Release, started: datetime | None) -> None:
     origin = provenance(shown, started=started, finished=finished)
     _text(folder / "report.html", render_html(shown, figures=figures, origin=origin))
     for name, table in csv_tables(shown).items():
-        _csv(folder / "tables" / f"{name}.csv", table)
+        _csv(folder / "tables" / f"{name}.csv", _marked(table, shown))
     for figure in figures.values():
         _text(folder / "figures" / f"{figure.file_name}.svg", figure.standalone_svg())
-    _csv(folder / "ledger.csv", shown.ledger)
-    shown.scores.to_parquet(folder / "scores.parquet", index=False)
+    _csv(folder / "ledger.csv", _marked(shown.ledger, shown))
+    _marked(shown.scores, shown).to_parquet(folder / "scores.parquet", index=False)
     _json(folder / PROVENANCE, origin)
+
+
+def _marked(table: pd.DataFrame, shown: Release) -> pd.DataFrame:
+    """A table of synthetic data says so in every row, wherever it is taken."""
+    return table.assign(synthetic=True) if shown.synthetic else table
 
 
 def _text(path: Path, text: str) -> None:

@@ -17,6 +17,7 @@ from collabsurvey.reporting.document import (
     TableBlock,
 )
 from collabsurvey.reporting.figures import model_name
+from collabsurvey.reporting.groups import SCHOOL
 from collabsurvey.reporting.model_release import INTERCEPT, ReleasedModel
 from collabsurvey.reporting.wording import counted, interval, plural_of, sentence
 
@@ -89,7 +90,9 @@ def _basis(shown: Release, model: ReleasedModel) -> str:
     dropped = model.rows_joined - model.rows_used
     rows += f"It rests on {counted(model.rows_used, 'row')}"
     if model.n_clusters is not None:
-        rows += f" in {counted(model.n_clusters, model.cluster_word or shown.school_word)}"
+        word = model.cluster_word
+        word = shown.school_word if word in ("", *SCHOOL) else word
+        rows += f" in {counted(model.n_clusters, word)}"
     if dropped > 0:
         rows += f"; {counted(dropped, 'row')} had a missing value and could not be used"
     elif dropped == 0:
