@@ -171,7 +171,7 @@ def test_suppression_is_stated_and_both_kinds_look_alike(text: str) -> None:
 
 def test_models_say_role_hypothesis_clusters_rows_and_the_adjusted_figure(text: str) -> None:
     seen = plain(text[text.index('<section id="models"') :])
-    assert "Confirmatory: this question was asked before" in seen
+    assert "Confirmatory: the study file says that this question was asked before" in seen
     assert "Hypothesis: Open schools have higher attendance." in seen
     assert "in 6 schools; 3 rows had a missing value" in seen
     assert "allowing for reliability" in seen

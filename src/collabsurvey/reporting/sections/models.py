@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 SMALL = 0.1  # coefficients below this are shown to three decimals
 ROLE_WORDS = {
-    "confirmatory": "Confirmatory: this question was asked before the data were looked at.",
+    "confirmatory": (
+        "Confirmatory: the study file says that this question was asked before the data were "
+        "looked at."
+    ),
     "exploratory": (
         "Exploratory: this question arose with the data. It suggests what to look at next and "
         "proves nothing."
