@@ -11,7 +11,7 @@ import collabsurvey as cs
 
 
 def test_importing_loads_nothing_heavy() -> None:
-    heavy = "scipy statsmodels pingouin pydantic yaml matplotlib great_tables formulaic typer rich jinja2"
+    heavy = "scipy statsmodels pingouin pydantic yaml matplotlib great_tables typer rich jinja2"
     code = (
         "import sys, pandas, narwhals; before = set(sys.modules); import collabsurvey; "
         "loaded = {name.split('.')[0] for name in set(sys.modules) - before}; "

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
-from support import BFI_REVERSED, BFI_SCALES, dataset, gold
 
 from collabsurvey.errors import DataError, KeyingWarning, OptionError, UnknownNameError
 from collabsurvey.responses import Responses, from_frame
 from collabsurvey.scoring import score
+from support import BFI_REVERSED, BFI_SCALES, dataset, gold
 
 RTOL = 1e-8  # closed forms; the stored values have 15 digits
 GOLD = gold("01_scoring")
