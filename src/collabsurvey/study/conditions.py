@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,8 +11,9 @@ from collabsurvey.errors import StudyError
 from collabsurvey.multilevel import AggregateResult
 from collabsurvey.scoring import ScoreResult, score
 from collabsurvey.study.config import StudyFile, Unit
-from collabsurvey.study.joining import ROLE_NAMES, formula_name, school_table
+from collabsurvey.study.joining import ROLE_NAMES, formula_name, school_table, typed_times
 from collabsurvey.study.reading import StudyData
+from collabsurvey.study.tables import as_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,24 +39,56 @@ def scored(data: StudyData) -> Scored:
         return Scored(data.scores, tuple(data.scale_titles), None, "school")
     result = score(data.responses)
     roles = data.responses.roles
-    frame = result.to_frame(keep=list(roles))
     names = {column: ROLE_NAMES.get(role, role) for role, column in roles.items()}
-    frame = frame.rename(columns={**names, **{s: formula_name(s) for s in result.scales}})
-    for name in (*names.values(),):
-        if name != "weight" and frame[name].dtype.kind not in "iuf":
-            frame[name] = frame[name].astype("str").where(frame[name].notna(), None)
     scales = tuple(formula_name(scale) for scale in result.scales)
-    if "partner" in frame.columns and "respondent" in frame.columns:
+    _refuse_names(result.scales, scales, names.values())
+    frame = result.to_frame(keep=list(roles))
+    frame.columns = [*names.values(), *scales]
+    ids = {name: as_text(frame[name]) for name in names.values() if name not in ("cohort", "wave")}
+    frame = typed_times(frame.assign(**ids))
+    if "partner" in frame.columns:
         frame = _averaged_over_partners(frame, scales)
     return Scored(frame, scales, result, "respondent")
 
 
+def _refuse_names(ids: Sequence[str], scales: Sequence[str], roles: Iterable[str]) -> None:
+    """Scales whose columns in the joined tables would be called like others."""
+    made = [
+        *roles,
+        "n_respondents",
+        *(f"{s}_{end}" for s in scales for end in ("within", "between")),
+    ]
+    faults = [
+        f"the scale {scale!r} would be the column {name!r} in formulas, which is the name of "
+        "another. Give the scale another id."
+        for i, (scale, name) in enumerate(zip(ids, scales, strict=True))
+        if name in made or name in scales[:i]
+    ]
+    if faults:
+        raise StudyError("The study", faults)
+
+
 def _averaged_over_partners(frame: pd.DataFrame, scales: Sequence[str]) -> pd.DataFrame:
     """One row per respondent and wave: a respondent with three partners counts once."""
-    others = [c for c in frame.columns if c not in (*scales, "partner")]
-    means = frame.groupby(others, dropna=False, observed=True)[list(scales)].mean()
-    averaged: pd.DataFrame = means.reset_index()
-    return averaged
+    if "respondent" not in frame.columns or frame["respondent"].isna().any():
+        raise StudyError(
+            "The study",
+            [
+                "people answered about several partners, and some rows do not say who answered, so "
+                "a person's answers cannot be put together. Set the role 'respondent', and give "
+                "every row an id."
+            ],
+        )
+    keys = [
+        name
+        for name in ("respondent", "wave", "cohort", "school", "partnership")
+        if name in frame.columns
+    ]
+    others = [c for c in frame.columns if c not in (*keys, *scales, "partner")]
+    how = {**dict.fromkeys(scales, "mean"), **dict.fromkeys(others, "first")}
+    groups = frame.groupby(keys, dropna=False, observed=True, sort=False)
+    averaged: pd.DataFrame = groups.agg(how).reset_index()
+    return averaged[[c for c in frame.columns if c != "partner"]]
 
 
 def school_means(data: Scored, level: str, eligible: pd.DataFrame | None) -> AggregateResult:
@@ -79,6 +112,7 @@ def by_school(survey: Scored) -> tuple[pd.DataFrame, tuple[str, ...]]:
     if "school" not in frame.columns:
         raise StudyError("The study", ["no school column: set the role 'cluster'."])
     if survey.unit == "school":
+        _refuse_repeated_schools(frame)
         table = frame.copy()
         for scale in survey.scales:
             table[f"{scale}_between"] = table[scale]
@@ -93,6 +127,22 @@ def by_school(survey: Scored) -> tuple[pd.DataFrame, tuple[str, ...]]:
     if "partnership" in frame.columns:
         table = table.merge(_partnership_of(frame), on="school", how="left")
     return table, between
+
+
+def _refuse_repeated_schools(frame: pd.DataFrame) -> None:
+    keys = [name for name in ("school", "wave", "cohort") if name in frame.columns]
+    known = frame[keys].dropna()
+    repeated = known[known.duplicated()].drop_duplicates()
+    if len(repeated):
+        example = ", ".join(map(str, repeated.iloc[0]))
+        raise StudyError(
+            "The scores",
+            [
+                f"there are several rows for one {' × '.join(keys)}, such as {example}. Scores "
+                "have one row for each; choose rows with where: {column: value}, or set the role "
+                "'wave'."
+            ],
+        )
 
 
 def _partnership_of(frame: pd.DataFrame) -> pd.DataFrame:
@@ -120,21 +170,3 @@ def check_group_size(study: StudyFile, survey: Scored) -> None:
                 f"{study.privacy.min_group} are not reported. Collect more answers first."
             ],
         )
-
-
-def response_by_school(survey: Scored, eligible: pd.DataFrame | None) -> pd.DataFrame | None:
-    """Respondents with at least one score by school and wave, against the eligible numbers."""
-    if survey.unit != "respondent" or "school" not in survey.frame.columns:
-        return None
-    by = ["school", *(["wave"] if "wave" in survey.frame.columns else [])]
-    answered = survey.frame[survey.frame[list(survey.scales)].notna().any(axis=1)]
-    counts = answered.groupby(by, observed=True).size().rename("n").reset_index()
-    if eligible is None:
-        return counts.assign(n_eligible=float("nan"), rate=float("nan"))
-    keys = [name for name in by if name in eligible.columns]
-    left = counts.assign(**{f"{k}|key": counts[k].astype("str") for k in keys})
-    right = eligible.assign(**{f"{k}|key": eligible[k].astype("str") for k in keys})
-    right = right.drop(columns=keys)
-    merged = left.merge(right, on=[f"{k}|key" for k in keys], how="left")
-    merged = merged.drop(columns=[f"{k}|key" for k in keys])
-    return merged.assign(rate=merged["n"] / merged["n_eligible"])

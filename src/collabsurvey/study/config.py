@@ -38,6 +38,8 @@ LATER = {
     ("analysis", "structure"): "Leave it out.",
     ("analysis", "invariance"): "Leave it out.",
 }
+OF_SCALES = {"scales", "reverse_keyed", "response_range", "min_valid"}
+OF_INSTRUMENTS = {"slots"}
 
 
 class Section(BaseModel):
@@ -288,9 +290,7 @@ def _rules(study: StudyFile, document: Document) -> list[Fault]:
         )
     if bool(study.responses) == (study.scores is not None):
         fault(("study",), "name either 'responses' or 'scores' (and not both).")
-    for i, file in enumerate(study.responses):
-        if bool(file.instruments) == (file.scales is not None):
-            fault(("responses", i), "name either 'instruments' or 'scales' (and not both).")
+    _input_rules(study, fault)
     _model_rules(study, fault)
     seen: set[str] = set()
     for i, outcome in enumerate(study.outcomes):
@@ -307,6 +307,34 @@ def _rules(study: StudyFile, document: Document) -> list[Fault]:
     return faults
 
 
+def _input_rules(study: StudyFile, fault: Any) -> None:
+    for i, file in enumerate(study.responses):
+        if bool(file.instruments) == (file.scales is not None):
+            fault(("responses", i), "name either 'instruments' or 'scales' (and not both).")
+        idle = OF_SCALES if file.instruments else OF_INSTRUMENTS
+        other = "instruments say this themselves" if file.instruments else "it is for instruments"
+        for name in sorted(file.model_fields_set & idle):
+            fault(("responses", i, name), f"{name!r} has no effect here: {other}. Leave it out.")
+    places: list[tuple[str | int, ...]] = [("responses", i) for i in range(len(study.responses))]
+    roles = [file.roles for file in study.responses]
+    if study.scores is not None:
+        places, roles = [*places, ("scores",)], [*roles, study.scores.roles]
+        if "cluster" not in study.scores.roles:
+            fault(("scores", "roles"), "set the role 'cluster': which column is the school.")
+    for place, given in zip(places, roles, strict=True):
+        if "weight" in given:
+            fault(
+                (*place, "roles", "weight"),
+                "means and models of a study are not weighted in this version. Leave the role "
+                "'weight' out, or weight in a script.",
+            )
+    waves: set[str] = set()
+    for i, entry in enumerate(study.calendar):
+        if str(entry.wave) in waves:
+            fault(("calendar", i), f"wave {entry.wave} has a cohort already; it can have one.")
+        waves.add(str(entry.wave))
+
+
 def _model_rules(study: StudyFile, fault: Any) -> None:
     outcomes = {outcome.id for outcome in study.outcomes}
     names: set[str] = set()
@@ -321,6 +349,8 @@ def _model_rules(study: StudyFile, fault: Any) -> None:
         if model.name in names:
             fault((*here, "name"), f"the model name {model.name!r} is used twice.")
         names.add(model.name)
+        if "cov" in model.model_fields_set and model.cluster is None:
+            fault((*here, "cov"), f"'cov: {model.cov}' needs 'cluster': errors by which column?")
 
 
 def located(path: str, folder: Path, environment: Mapping[str, str] = os.environ) -> Path:

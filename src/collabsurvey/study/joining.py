@@ -16,7 +16,7 @@ from collabsurvey.errors import StudyError, listed
 from collabsurvey.reporting.record import JoinCount
 from collabsurvey.responses.ids import plain_id
 from collabsurvey.study.config import Outcome, Unit
-from collabsurvey.study.tables import StudyTable
+from collabsurvey.study.tables import StudyTable, as_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,66 +86,74 @@ def join_outcome(
         Keys that match nothing or more than once, or ids spelt differently in the two files.
     """
     where = f"outcome {outcome.id!r} ({table.source.name})"
-    key = {name: column for name, column in outcome.key.items() if name != "wave"}
-    right = table.frame.copy()
-    for name, column in outcome.key.items():
-        if name not in right.columns:
-            right[name] = right[column]
-    left = survey.copy()
-    by: list[str] = [name for name in key if name in left.columns]
-    if "cohort" in key and "wave" in left.columns and "cohort" not in left.columns:
-        left, by = _dated(left, calendar, by, where)
-    if "wave" in outcome.key and "wave" in left.columns:
-        by.append("wave")
-    absent = [name for name in outcome.key if name not in by and name != "cohort"]
-    if absent:
-        raise StudyError(
-            where, [f"the survey has no {absent[0]} to match with. Set it in the roles."]
-        )
-    left[by] = left[by].astype("str").where(left[by].notna(), None)
-    _refuse_repeats(left, right, by, outcome, where)
+    left, by = _keyed(survey, outcome, calendar, where)
+    right = table.frame.drop(columns=[c for c in outcome.key.values() if _taken(c, left, by)])
+    right = right.assign(**{name: table.frame[column] for name, column in outcome.key.items()})
+    own = [n for n, c in outcome.key.items() if n != c and n in table.frame.columns]
     clash = [c for c in right.columns if c in left.columns and c not in by]
-    right = right.drop(columns=[c for c in clash if c in outcome.key])
-    clash = [c for c in clash if c in right.columns]
-    if clash:
-        raise StudyError(
-            where,
-            [
-                f"the column {clash[0]!r} is in the survey as well. "
-                "Rename it with columns: {new_name: column}."
-            ],
-        )
+    faults = [
+        f"the file has a column {name!r} of its own, and its {name} is in {outcome.key[name]!r}. "
+        "Say which columns you need, and under which names, with columns: {name: column}."
+        for name in own
+    ]
+    faults += [
+        f"the column {name!r} is in the survey as well. "
+        "Rename it with columns: {new_name: column}, or leave it out of them."
+        for name in clash
+    ]
+    if faults:
+        raise StudyError(where, faults)
+    _refuse_repeats(left, right, by, outcome, where)
+    left, right = left.dropna(subset=by), right.dropna(subset=by)  # a missing id matches nothing
     joined = left.merge(right, on=by, how="inner")
     unit = by[0]
     if joined.empty:
-        raise StudyError(where, [_no_match(left, right, by)])
-    spelt = _spelt_differently(left[unit], right[unit])
-    if spelt:
+        raise StudyError(where, [no_match(left[unit], right[unit], unit, by[1:])])
+    if spelt := spelt_differently(left[unit], right[unit]):
         raise StudyError(where, [f"some {unit} ids match only after respelling: {spelt}."])
+    if absent := sorted(set(left.get("cohort", ())) - set(right.get("cohort", ()))):
+        raise StudyError(where, [f"the file has no row of the cohort {listed(absent)}."])
     count = JoinCount(
         outcome=outcome.id,
-        n_survey_units=int(left[unit].nunique()),
-        n_outcome_units=int(right[unit].nunique()),
-        n_matched=int(joined[unit].nunique()),
+        n_survey_units=len(left[by].drop_duplicates()),
+        n_outcome_units=len(right[by].drop_duplicates()),
+        n_matched=len(joined[by].drop_duplicates()),
         n_rows=len(joined),
     )
-    return Joined(_typed_keys(joined), outcome.unit, conditions, count, dict(table.mixed))
+    return Joined(typed_times(joined), outcome.unit, conditions, count, dict(table.mixed))
+
+
+def _taken(column: str, left: pd.DataFrame, by: Sequence[str]) -> bool:
+    """Whether a key column of the outcomes is called like another column of the survey."""
+    return column in left.columns and column not in by
+
+
+def _keyed(
+    survey: pd.DataFrame, outcome: Outcome, calendar: Mapping[str, str], where: str
+) -> tuple[pd.DataFrame, list[str]]:
+    """The survey with the columns to match by, as text; and their names, the unit first."""
+    left = survey
+    if "cohort" in outcome.key and "wave" in left.columns and "cohort" not in left.columns:
+        left = _dated(left, calendar, outcome, where)
+    by: list[str] = [name for name in outcome.key if name in left.columns]
+    absent = [name for name in outcome.key if name not in by and name != "cohort"]
+    if absent:
+        raise StudyError(
+            where,
+            [f"the survey has no {name} to match with. Set it in the roles." for name in absent],
+        )
+    return left.assign(**{name: as_text(left[name]) for name in by}), by
 
 
 def _dated(
-    left: pd.DataFrame, calendar: Mapping[str, str], by: list[str], where: str
-) -> tuple[pd.DataFrame, list[str]]:
+    left: pd.DataFrame, calendar: Mapping[str, str], outcome: Outcome, where: str
+) -> pd.DataFrame:
     """Give each wave the cohort whose outcome follows it."""
-    waves = [str(wave) for wave in left["wave"].dropna().unique()]
-    unknown = sorted(set(waves) - set(calendar))
-    if calendar and unknown:
-        raise StudyError(
-            where, [f"the calendar does not say which cohort follows wave {unknown[0]}."]
-        )
-    if calendar:
-        left = left.assign(cohort=left["wave"].astype("str").map(calendar))
-        return left, [*by, "cohort"]
-    if len(waves) > 1:
+    wave = as_text(left["wave"])
+    waves = sorted(wave.dropna().unique())
+    if not calendar and len(waves) < 2:
+        return left
+    if not calendar:
         raise StudyError(
             where,
             [
@@ -153,14 +161,27 @@ def _dated(
                 "which wave: calendar: [{wave: 1, cohort: 2025}]."
             ],
         )
-    return left, by
+    if unknown := [name for name in waves if name not in calendar]:
+        raise StudyError(
+            where, [f"the calendar does not say which cohort follows wave {listed(unknown)}."]
+        )
+    cohorts = [calendar[name] for name in waves]
+    if outcome.unit != "respondent" and len(set(cohorts)) < len(cohorts):
+        raise StudyError(
+            where,
+            [
+                "the calendar names one cohort for several waves, so its outcomes would be counted "
+                "several times. Leave a wave out of this study, or correct the calendar."
+            ],
+        )
+    return left.assign(cohort=wave.map(calendar))
 
 
 def _refuse_repeats(
     left: pd.DataFrame, right: pd.DataFrame, by: list[str], outcome: Outcome, where: str
 ) -> None:
     """One row of the survey per key; and of the outcomes, unless the unit is the pupil."""
-    if outcome.unit != "respondent" and left.duplicated(by).any():
+    if outcome.unit != "respondent" and left.dropna(subset=by).duplicated(by).any():
         raise StudyError(
             where,
             [
@@ -168,25 +189,21 @@ def _refuse_repeats(
                 "key of the outcome, with a calendar."
             ],
         )
-    full = [name for name in outcome.key if name in right.columns]
-    repeated = right[right[full].notna().all(axis=1)].duplicated(full, keep=False)
-    if outcome.unit != "pupil" and repeated.any():
-        n = int(
-            right.loc[repeated.reindex(right.index, fill_value=False), full]
-            .drop_duplicates()
-            .shape[0]
-        )
+    full = list(outcome.key)
+    keys = right[full].dropna()
+    repeated = keys[keys.duplicated(full)].drop_duplicates()
+    if outcome.unit != "pupil" and len(repeated):
         raise StudyError(
             where,
             [
-                f"{n} keys ({' × '.join(full)}) occur more than once, so one row of the survey "
-                "would match many. Choose rows with where: {column: value}, complete the key, or "
-                "say unit: pupil."
+                f"{len(repeated)} keys ({' × '.join(full)}) occur more than once, so one row of "
+                "the survey would match many. Choose rows with where: {column: value}, complete "
+                "the key, or say unit: pupil."
             ],
         )
 
 
-def _spelt_differently(left: pd.Series, right: pd.Series) -> str:
+def spelt_differently(left: pd.Series, right: pd.Series) -> str:
     """Ids that fail to match only for zeros, blanks, case or a trailing '.0'."""
     ours = {str(value) for value in left.dropna().unique()}
     theirs = {str(value) for value in right.dropna().unique()}
@@ -195,33 +212,32 @@ def _spelt_differently(left: pd.Series, right: pd.Series) -> str:
     return listed([f"{a!r} and {b!r}" for a, b in pairs], most=3) if pairs else ""
 
 
-def _no_match(left: pd.DataFrame, right: pd.DataFrame, by: list[str]) -> str:
-    unit = by[0]
-    spelt = _spelt_differently(left[unit], right[unit])
-    if spelt:
+def no_match(ours: pd.Series, theirs: pd.Series, unit: str, others: Sequence[str] = ()) -> str:
+    """Say why no id of the survey is one of the file."""
+    if spelt := spelt_differently(ours, theirs):
         return f"no key matches, but some would after respelling: {spelt}. Write ids in one way."
-    ours = listed([repr(v) for v in left[unit].dropna().unique()], most=3)
-    theirs = listed([repr(v) for v in right[unit].dropna().unique()], most=3)
+    have = listed([repr(v) for v in ours.dropna().unique()], most=3)
+    found = listed([repr(v) for v in theirs.dropna().unique()], most=3)
     hint = ""
-    if len(by) > 1 and set(left[unit].dropna()) & set(right[unit].dropna()):
-        hint = f" The {unit} ids meet, but not together with {', '.join(by[1:])}."
+    if others and set(ours.dropna()) & set(theirs.dropna()):
+        hint = f" The {unit} ids meet, but not together with {', '.join(others)}."
     return (
-        f"no key matches: the survey has {ours}, the file has {theirs} as {unit}.{hint} "
-        "Check the key of the outcome."
+        f"no key matches: the survey has {have}, the file has {found} as {unit}.{hint} "
+        "Check the key and the files."
     )
 
 
-def _typed_keys(joined: pd.DataFrame) -> pd.DataFrame:
+def typed_times(table: pd.DataFrame) -> pd.DataFrame:
     """Years and waves that are numbers become numbers, so that a formula may use them as such."""
     import pandas as pd
 
-    table = joined.copy()
+    changed = {}
     for name in ("cohort", "wave"):
-        if name in table.columns:
+        if name in table.columns and table[name].dtype.kind not in "iuf":
             numbers = pd.to_numeric(table[name], errors="coerce")
-            if numbers.notna().all():
-                table[name] = numbers
-    return table
+            if as_text(numbers).equals(as_text(table[name])):  # "01" and "1" stay two waves
+                changed[name] = numbers
+    return table.assign(**changed)
 
 
 def with_reasons(joined: Joined, columns: Sequence[str]) -> list[str]:

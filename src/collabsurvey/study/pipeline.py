@@ -15,8 +15,9 @@ from collabsurvey.progress import track
 from collabsurvey.reliability import ItemAnalysisResult, ReliabilityOverview
 from collabsurvey.reporting.record import ModelRecord, RunRecord
 from collabsurvey.responses import Responses
-from collabsurvey.study.conditions import CONF_LEVEL, Scored, response_by_school, school_means
+from collabsurvey.study.conditions import CONF_LEVEL, Scored, school_means
 from collabsurvey.study.config import ModelPlan, StudyFile
+from collabsurvey.study.eligible import response_by_school
 from collabsurvey.study.fitting import fit_model
 from collabsurvey.study.joining import Joined
 from collabsurvey.study.limits import limits_of
@@ -109,7 +110,8 @@ class Analyses:
             if level not in self.survey.frame.columns:
                 self.notes.append(f"Means by {level}: the role is not set in these data.")
                 continue
-            step = partial(school_means, self.survey, level, self.data.eligible)
+            eligible = self.data.eligible.frame if self.data.eligible is not None else None
+            step = partial(school_means, self.survey, level, eligible)
             result = self.notes.attempt(f"Means by {level}", step)
             if result is not None:
                 self.means[level] = result

@@ -13,7 +13,8 @@ from collabsurvey.instruments.model import Instrument, combine_instruments
 from collabsurvey.reporting.record import SourceFile
 from collabsurvey.responses import Ledger, Responses, concat, read_responses
 from collabsurvey.study.config import ResponseFile, ScoresFile, StudyFile, located
-from collabsurvey.study.joining import ROLE_NAMES, formula_name
+from collabsurvey.study.eligible import read_eligible
+from collabsurvey.study.joining import ROLE_NAMES, formula_name, typed_times
 from collabsurvey.study.tables import StudyTable, file_hash, study_table
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class StudyData:
     scores: pd.DataFrame | None  # where the study starts at scores: role names, then scales
     scale_titles: dict[str, str]
     outcomes: dict[str, StudyTable]
-    eligible: pd.DataFrame | None
+    eligible: StudyTable | None
     sources: tuple[SourceFile, ...]
     ledger: Ledger
 
@@ -68,15 +69,17 @@ def read_study_data(study: StudyFile, folder: Path, faults: Faults) -> StudyData
         plan = study.scores
         table = faults.attempt(lambda: _score_table(plan, folder))
         if table is not None:
-            scores = table.frame
             sources.append(table.source)
             ledger = ledger.extend(table.ledger)
             titles = {formula_name(name): plan.titles.get(name, name) for name in plan.columns}
-            faults.sentences += [
-                f"{table.source.name}: {sentence}"
-                for column, sentence in table.mixed.items()
-                if column in titles
+            words = [
+                f"{table.source.name}: "
+                + table.mixed.get(column, f"the scores {column!r} are words, not numbers.")
+                for column in titles
+                if table.frame[column].dtype.kind != "f"
             ]
+            faults.sentences += words
+            scores = None if words else table.frame
     outcomes: dict[str, StudyTable] = {}
     for outcome in study.outcomes:
         table = faults.attempt(
@@ -95,7 +98,12 @@ def read_study_data(study: StudyFile, folder: Path, faults: Faults) -> StudyData
             outcomes[outcome.id] = table
             sources.append(table.source)
             ledger = ledger.extend(table.ledger)
-    eligible = faults.attempt(lambda: _eligible(study, folder, sources))
+    eligible = None
+    if (numbers := study.eligible) is not None:
+        eligible = faults.attempt(lambda: read_eligible(numbers, folder))
+    if eligible is not None:
+        sources.append(eligible.source)
+        ledger = ledger.extend(eligible.ledger)
     return StudyData(responses, scores, titles, outcomes, eligible, tuple(sources), ledger)
 
 
@@ -134,12 +142,20 @@ def _response_file(file: ResponseFile, study: StudyFile, folder: Path) -> Respon
         missing_codes=file.missing_codes,
         items=file.items,
         repair=file.repair,
-        constants={"wave": file.wave} if file.wave is not None else None,
+        constants=_wave_of(file, study),
         encoding=file.encoding,
         delimiter=file.delimiter,
         synthetic=study.study.synthetic,
     )
     return _titled(responses, file.titles)
+
+
+def _wave_of(file: ResponseFile, study: StudyFile) -> dict[str, str | int] | None:
+    """The wave of a whole file: text where other files say theirs as text, or in a column."""
+    if file.wave is None:
+        return None
+    words = any(isinstance(one.wave, str) or "wave" in one.roles for one in study.responses)
+    return {"wave": str(file.wave) if words else file.wave}
 
 
 def _instrument(file: ResponseFile, folder: Path) -> Instrument | None:
@@ -182,29 +198,4 @@ def _score_table(plan: ScoresFile, folder: Path) -> StudyTable:
         repair=plan.repair,
     )
     names = {column: ROLE_NAMES.get(role, role) for role, column in plan.roles.items()}
-    return replace(table, frame=table.frame.rename(columns=names))
-
-
-def _eligible(study: StudyFile, folder: Path, sources: list[SourceFile]) -> pd.DataFrame | None:
-    """Staff who could answer, by school (and wave): columns school, wave, n_eligible."""
-    if study.eligible is None:
-        return None
-    plan = study.eligible
-    key = plan.key if isinstance(plan.key, dict) else {name: name for name in plan.key}
-    table = study_table(
-        located(plan.path, folder),
-        holds="eligible staff",
-        text_columns=key.values(),
-        columns={"n_eligible": plan.count},
-    )
-    sources.append(table.source)
-    frame = table.frame.rename(columns={column: name for name, column in key.items()})
-    by = [name for name in ("school", "wave") if name in frame.columns]
-    if "school" not in by:
-        raise FaultsError(
-            table.source.name, ["the key of the eligible numbers must name the school column."]
-        )
-    if "n_eligible" in table.mixed:
-        raise FaultsError(table.source.name, [table.mixed["n_eligible"]])
-    counts: pd.DataFrame = frame.groupby(by, observed=True)["n_eligible"].sum().reset_index()
-    return counts
+    return replace(table, frame=typed_times(table.frame.rename(columns=names)))

@@ -14,6 +14,7 @@ from collabsurvey.reporting.pseudonyms import read_key
 from collabsurvey.reporting.record import RunRecord
 from collabsurvey.study.conditions import Scored, check_group_size, scored
 from collabsurvey.study.config import StudyFile, Unit, located, read_study_file
+from collabsurvey.study.eligible import check_eligible
 from collabsurvey.study.fitting import columns_shown
 from collabsurvey.study.joining import Joined
 from collabsurvey.study.model_tables import check_models, joined_tables
@@ -97,6 +98,8 @@ class Study:
             survey = faults.attempt(lambda: scored(data))
         if survey is not None:
             faults.attempt(lambda: check_group_size(self.plan, survey))
+            if (eligible := data.eligible) is not None:
+                faults.attempt(lambda: check_eligible(survey, eligible))
             tables = joined_tables(self.plan, data, survey, faults)
             check_models(self.plan, tables, faults)
         columns = {

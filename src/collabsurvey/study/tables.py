@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from collabsurvey.errors import AnswersError, StudyError, listed
 from collabsurvey.reporting.record import SourceFile
+from collabsurvey.responses.checks import LARGEST_EXACT_FLOAT
 from collabsurvey.responses.ledger import Ledger, LedgerLine
 from collabsurvey.responses.numbers import numbers_from_text
 from collabsurvey.responses.tables import read_table
@@ -38,6 +39,14 @@ def file_hash(path: Path) -> str:
     """SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def as_text(values: pd.Series) -> pd.Series:
+    """Ids and years as text: 101.0, which a table with gaps makes of 101, is "101"."""
+    numbers = values.dropna()
+    if values.dtype.kind == "f" and (numbers.abs() < LARGEST_EXACT_FLOAT).all():
+        values = values if (numbers % 1).any() else values.astype("Int64")
+    return values.astype("str").where(values.notna(), None)
 
 
 def study_table(
@@ -81,7 +90,10 @@ def study_table(
     ledger = Ledger(tuple(lines)).extend((*derived, *filtered))
     if wanted is None:
         wanted = {name: name for name in frame.columns if name not in keys}
-    kept = frame[keys].astype("str").where(frame[keys].notna(), None)
+    kept = frame[keys].apply(as_text)
+    if n := int(kept.isna().any(axis=1).sum()):
+        what = f"rows without {' or '.join(map(repr, keys))}, which match nothing"
+        ledger = ledger.add("note", what, n)
     mixed: dict[str, str] = {}
     words = tuple(missing)
     for name, column in wanted.items():
