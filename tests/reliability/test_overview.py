@@ -70,10 +70,10 @@ def test_one_row_for_each_wave(engine: Engine) -> None:
     result = overview(answers(engine), ["s", "flat"], by="wave", n_boot=200)
     frame = result.to_frame()
     assert frame[["wave", "scale"]].to_numpy().tolist() == [
-        ["1", "s"],
-        ["1", "flat"],
-        ["2", "s"],
-        ["2", "flat"],
+        [1, "s"],
+        [1, "flat"],
+        [2, "s"],
+        [2, "flat"],
     ]
     assert frame["n_respondents"].tolist()[:3] == [120, 120, 120]
     assert "item 'f' has the same value" in frame.loc[3, "reason"]

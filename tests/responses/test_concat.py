@@ -146,7 +146,7 @@ def test_parts_of_two_engines_are_refused() -> None:
     pl = pytest.importorskip("polars")
     with pytest.raises(DataError, match="frames of different kinds"):
         concat([part(lambda df: df, ["a"], [1]), part(pl.from_pandas, ["b"], [1])])
-    with pytest.raises(OptionError, match="at least one Responses"):
+    with pytest.raises(OptionError, match="a list of Responses"):
         concat([])
 
 

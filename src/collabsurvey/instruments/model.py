@@ -282,6 +282,8 @@ def items_required(min_valid: str | int, n_items: int) -> int:
 
     Shares are exact fractions: "4/5" of 5 items is 4, not 4.000000000000001.
     """
+    if isinstance(min_valid, float):  # 0.5 may be half or a slip for a count
+        raise OptionError("min_valid", min_valid, allowed=("2/3", "1/2", "0.8", 3, 0))
     if isinstance(min_valid, int) and not isinstance(min_valid, bool):
         needed = min_valid
     else:
@@ -323,6 +325,7 @@ def instrument_from_scales(
     for name, items in scales.items():
         if not items:
             raise OptionError(f"scales[{name!r}]", [], allowed=("at least one column",))
+        items_required(min_valid, len(items))
     return Instrument(
         id=instrument_id,
         version="0.0.0",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from dataclasses import replace
 
 import narwhals as nw
@@ -20,7 +21,7 @@ def role_or_column(responses: Responses, name: str) -> str:
     return name
 
 
-def split(responses: Responses, by: str) -> dict[str, Responses]:
+def split(responses: Responses, by: str) -> dict[Hashable, Responses]:
     """Part of the rows for each level of a role or column, sorted; rows without it are left out."""
     column = role_or_column(responses, by)
     frame = as_narwhals(responses.frame)
@@ -29,7 +30,7 @@ def split(responses: Responses, by: str) -> dict[str, Responses]:
     if not levels:
         raise DataError(f"Column {column!r} is empty, so there is nothing to split by.")
     return {
-        f"{level:.15g}" if isinstance(level, float) else str(level): replace(
+        int(level) if isinstance(level, float) and level.is_integer() else level: replace(
             responses, frame=to_native(frame.filter(nw.col(column) == level))
         )
         for level in levels

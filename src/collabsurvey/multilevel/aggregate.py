@@ -15,7 +15,7 @@ import numpy as np
 
 from collabsurvey.display import Chart, Table
 from collabsurvey.display.charts import interval_chart
-from collabsurvey.errors import OptionError, UnknownNameError, listed
+from collabsurvey.errors import OptionError, UnknownNameError, check_level, listed
 from collabsurvey.multilevel.eligible import eligible_counts
 from collabsurvey.multilevel.groups import Groups, groups_of
 from collabsurvey.multilevel.inputs import chosen_scales, score_table
@@ -105,6 +105,24 @@ class AggregateResult(Result):
         )
 
 
+RESULT_COLUMNS = (
+    "scale",
+    "n",
+    "n_units",
+    "n_eligible",
+    "response_rate",
+    "mean",
+    "sd",
+    "se",
+    "df",
+    "ci_low",
+    "ci_high",
+    "shrunken_mean",
+    "reliability",
+    "below_min_n",
+)
+
+
 def aggregate(
     scores: Any,
     by: str | Sequence[str],
@@ -126,7 +144,8 @@ def aggregate(
         Roles or columns that make the groups, such as "cluster" or ["school", "wave"].
     through : str, optional
         For partnerships: the role or column of the schools. The mean is then the plain mean
-        of the school means, its error comes from their spread, with t on schools - 1.
+        of the school means, its error comes from their spread, with t on schools - 1. Where
+        the cluster role is known and is not among the groups, it is taken without asking.
     eligible : mapping, pandas Series or frame, optional
         How many could have answered, by group; gives `n_eligible` and `response_rate`. A
         frame has the grouping columns and one column of counts.
@@ -156,10 +175,14 @@ def aggregate(
 
     if min_n < 1:
         raise OptionError("min_n", min_n, allowed=("a count of 1 or more",))
-    if not 0 < conf_level < 1:
-        raise OptionError("conf_level", conf_level, allowed=("a number between 0 and 1",))
+    check_level(conf_level)
     table = score_table(scores, method="multilevel.aggregate")
     keys = tuple(table.column(key) for key in ([by] if isinstance(by, str) else by))
+    taken = [key for key in keys if key in RESULT_COLUMNS]
+    if taken:
+        raise OptionError("by", taken[0], allowed=(f"a column that is not called {taken[0]!r}",))
+    if through is None and "cluster" in table.roles and table.roles["cluster"] not in keys:
+        through = "cluster"  # people of one school are not independent
     unit = None if through is None else table.column(through)
     if unit in keys:
         raise OptionError("through", through, allowed=("a level below the groups in by",))

@@ -16,7 +16,7 @@ import numpy as np
 
 from collabsurvey.display import Chart, Table
 from collabsurvey.display.charts import dot_chart
-from collabsurvey.errors import FewClustersWarning, KeyingWarning, OptionError
+from collabsurvey.errors import FewClustersWarning, KeyingWarning, check_level
 from collabsurvey.moments import Moments
 from collabsurvey.moments.covariance import Missing
 from collabsurvey.numerics import itemstats
@@ -240,10 +240,9 @@ def alpha(
     keyed items. psych reports `G6(smc)` and item statistics from the correlation matrix;
     so does `lambda6` here.
     """
-    if not 0 < conf_level < 1:
-        raise OptionError("conf_level", conf_level, allowed=("a number between 0 and 1",))
-    name = scale_name(items)
+    check_level(conf_level)
     moments = scale_moments(responses, items, missing=missing, method="Alpha")
+    name = scale_name(items)
     total = coefficients(moments.cov, moments.n_respondents)
     interval = alpha_interval(
         responses,

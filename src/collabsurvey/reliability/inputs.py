@@ -17,7 +17,7 @@ from collabsurvey.instruments.model import Instrument
 from collabsurvey.moments import Moments, answer_matrix, item_moments
 from collabsurvey.moments.covariance import Missing
 from collabsurvey.responses.engine import read_columns
-from collabsurvey.responses.responses import Responses
+from collabsurvey.responses.responses import Responses, require_responses
 
 FEWEST_RESPONDENTS = 3
 
@@ -33,6 +33,9 @@ def scale_moments(
     responses: Responses, items: str | Sequence[str], *, missing: Missing, method: str
 ) -> Moments:
     """Moments of the keyed items of a scale, checked: items, respondents, variance."""
+    require_responses(responses, method=method)
+    if not len(items):
+        raise NotEnoughItemsError("(no items named)", n_items=0, needed=2, method=method)
     name = scale_name(items)
     names = responses.instrument.items_of(items)
     if missing not in ("listwise", "pairwise"):

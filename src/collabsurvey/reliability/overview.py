@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from collabsurvey.reliability.alpha import AlphaResult, alpha
 from collabsurvey.reliability.alpha_interval import SEED, Interval
 from collabsurvey.reliability.cluster_alpha import Bootstrap
 from collabsurvey.reliability.inputs import not_reflective
-from collabsurvey.responses.responses import Responses
+from collabsurvey.responses.responses import Responses, require_responses
 from collabsurvey.results import Result
 
 if TYPE_CHECKING:
@@ -144,38 +145,47 @@ def overview(
     """
     import pandas as pd
 
+    require_responses(responses, method="overview")
     chosen = responses.instrument.scale_ids if scales is None else tuple(scales)
-    parts = {None: responses} if by is None else dict(split(responses, by))
+    parts: Mapping[Hashable, Responses] = {None: responses} if by is None else split(responses, by)
+    n_left_out = responses.n_rows - sum(part.n_rows for part in parts.values())
     rows: list[dict[str, object]] = []
     results: list[AlphaResult] = []
-    for level, part in parts.items():
-        for scale_id in chosen:
-            scale = part.instrument.scale(scale_id)
-            reason = why_no_alpha(part, scale)
-            result = None
-            if not reason:
-                try:
-                    result = alpha(
-                        part,
-                        scale_id,
-                        ci=ci,
-                        cluster=cluster,
-                        missing=missing,
-                        conf_level=conf_level,
-                        bootstrap=bootstrap,
-                        n_boot=n_boot,
-                        seed=seed,
-                    )
-                except DataError as error:  # too few answers, no variance: said in the table
-                    reason = str(error)
-            row = overview_row(scale, result, reason)
-            rows.append(row if by is None else {by: level, **row})
-            if result is not None:
-                results.append(result)
+    with warnings.catch_warnings(record=True) as caught:  # said once, not once for each scale
+        warnings.simplefilter("always")
+        for level, part in parts.items():
+            for scale_id in chosen:
+                scale = part.instrument.scale(scale_id)
+                reason = why_no_alpha(part, scale)
+                result = None
+                if not reason:
+                    try:
+                        result = alpha(
+                            part,
+                            scale_id,
+                            ci=ci,
+                            cluster=cluster,
+                            missing=missing,
+                            conf_level=conf_level,
+                            bootstrap=bootstrap,
+                            n_boot=n_boot,
+                            seed=seed,
+                        )
+                    except DataError as error:  # too few answers, no variance: said in the table
+                        reason = str(error)
+                row = overview_row(scale, result, reason)
+                rows.append(row if by is None else {by: level, **row})
+                if result is not None:
+                    results.append(result)
+    for category, sentence in dict.fromkeys((w.category, str(w.message)) for w in caught):
+        warnings.warn(sentence, category, stacklevel=2)
     columns = list(COLUMNS) if by is None else [by, *COLUMNS]
     frame = pd.DataFrame(rows, columns=columns).astype({"n_clusters": "Int64"})
     frame["n_respondents"] = frame["n_respondents"].astype("Int64")
-    return ReliabilityOverview(frame, tuple(results), by, conf_level, gathered(frame, results, by))
+    notes = gathered(frame, results, by)
+    if n_left_out:
+        notes = (*notes, f"{n_left_out} rows without {by!r} are in none of the parts.")
+    return ReliabilityOverview(frame, tuple(results), by, conf_level, notes)
 
 
 def why_no_alpha(responses: Responses, scale: Scale) -> str:

@@ -111,6 +111,7 @@ def from_frame(
             response_range=response_range,
             min_valid=min_valid,
         )
+    _refuse_scale_rules(instrument)
     _refuse_options(instrument, items=items, roles=roles, key=key, columns=columns)
     plan = Repair.from_mapping(repair)
     frame = as_narwhals(df)
@@ -120,6 +121,11 @@ def from_frame(
     roles = dict(roles or {})
     if faults := role_faults(frame, roles, key or ()):
         raise AnswersError("The table", faults)
+    for role, column in roles.items():
+        if column in instrument.scale_ids:
+            raise OptionError(
+                "scales", column, allowed=(f"another name: {column!r} is the {role} column",)
+            )
     frame, ledger = _plain_roles(frame, roles, ledger)
     if faults := weight_faults(frame, roles):
         raise AnswersError("The table", faults)
@@ -143,6 +149,19 @@ def _refuse_scales(scales: object) -> None:
     named = isinstance(scales, Mapping) and bool(scales)
     if not named or any(isinstance(columns, str) for columns in scales.values()):  # type: ignore[attr-defined]
         raise OptionError("scales", scales, allowed=({"agree": ["A1", "A2"]},))
+
+
+def _refuse_scale_rules(instrument: object) -> None:
+    """A scale that names an item twice, or asks for more items than it has."""
+    if not isinstance(instrument, Instrument):
+        return
+    for scale in instrument.scoring:
+        repeated = [item for item in scale.items if scale.items.count(item) > 1]
+        if repeated:
+            raise OptionError(
+                f"scales[{scale.id!r}]", list(scale.items), allowed=(f"{repeated[0]!r} only once",)
+            )
+        scale.n_required()
 
 
 def _refuse_options(

@@ -35,8 +35,8 @@ def concat(parts: Sequence[Responses]) -> Responses:
     AnswersError
         The same row key occurs in two parts.
     """
-    if not parts:
-        raise OptionError("parts", [], allowed=("at least one Responses",))
+    if not parts or isinstance(parts, Responses):
+        raise OptionError("parts", parts, allowed=("a list of Responses, such as [wave1, wave2]",))
     first = parts[0]
     frames = [_aligned(first, part) for part in parts]
     engines = list(dict.fromkeys(str(frame.implementation).split(".")[-1] for frame in frames))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Number
 from typing import Any, cast
 
 import narwhals as nw
@@ -178,6 +179,11 @@ def _column(series: nw.Series[Any]) -> Column:
     raw = series.to_numpy()
     missing = np.asarray(series.is_null().to_numpy(), dtype=bool)
     missing = missing | ~np.array([is_known(value) for value in raw], dtype=bool)
+    if raw.dtype == object and all(isinstance(value, Number) for value in raw[~missing]):
+        numbers = np.full(len(raw), np.nan)  # numbers that pandas keeps as objects
+        numbers[~missing] = raw[~missing].astype(float)
+        if not missing.all() or series.dtype == nw.Object:
+            return Column(numbers)
     known = np.array([str(value) for value in raw[~missing]], dtype=str)
     categories, inverse = np.unique(known, return_inverse=True)
     codes = np.full(len(raw), -1, dtype=np.int64)
@@ -215,4 +221,9 @@ def group_codes(column: Column) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     known = ~column.missing
     levels, inverse = np.unique(column.values[known], return_inverse=True)
     codes[known] = inverse
-    return codes, tuple(f"{level:.15g}" for level in levels)
+    return codes, tuple(_number_label(level) for level in levels.tolist())
+
+
+def _number_label(value: float) -> str:
+    """A number as it is written: every digit of a long id, no '.0' behind a whole one."""
+    return f"{value:.0f}" if value.is_integer() else repr(value)

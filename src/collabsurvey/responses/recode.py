@@ -12,7 +12,7 @@ import narwhals as nw
 
 from collabsurvey.errors import AnswersError, listed
 from collabsurvey.instruments.model import Instrument, ResponseSet
-from collabsurvey.responses.checks import count_each
+from collabsurvey.responses.checks import count_each, range_faults
 from collabsurvey.responses.engine import Frame, as_number, collect, is_known, is_number
 from collabsurvey.responses.ledger import Ledger, LedgerLine
 
@@ -37,6 +37,7 @@ def coded_items(
     words, numbers = split_codes(missing_codes)
     schema = frame.collect_schema()
     faults = _contradictions(instrument, numbers)
+    unread: set[str] = set()
     expressions: list[nw.Expr] = []
     for item in instrument.item_ids:
         if is_number(schema[item]):
@@ -46,15 +47,24 @@ def coded_items(
             faults.append(
                 f"Item {item!r} holds several values in a cell. Give each its own column."
             )
+            unread.add(item)
             continue
         coded = text_codes(frame, item, instrument.response_set(item), words)
         faults += coded.faults
         ledger = ledger.extend(coded.lines)
-        if coded.expression is not None:
+        if coded.expression is None:
+            unread.add(item)
+        else:
             expressions.append(coded.expression)
+    frame = frame.with_columns(*expressions)
     if faults:
+        rest = [item for item in instrument.items if item.id not in unread]
+        if rest and not _contradictions(instrument, numbers):  # the other items' faults as well
+            others = instrument.model_copy(update={"items": tuple(rest)})
+            coded_frame, _ = _without_missing_codes(frame, others, numbers, ledger)
+            faults += range_faults(coded_frame, others)
         raise AnswersError("The table", faults)
-    return _without_missing_codes(frame.with_columns(*expressions), instrument, numbers, ledger)
+    return _without_missing_codes(frame, instrument, numbers, ledger)
 
 
 def split_codes(

@@ -23,12 +23,20 @@ import narwhals as nw
 
 from collabsurvey.errors import (
     AnswersError,
+    DataError,
     NotSupportedError,
     OptionError,
     UnknownNameError,
     listed,
 )
-from collabsurvey.responses.engine import Frame, collect, column_names, is_known, is_lazy
+from collabsurvey.responses.engine import (
+    Frame,
+    collect,
+    column_names,
+    count_rows,
+    is_known,
+    is_lazy,
+)
 from collabsurvey.responses.ledger import Ledger
 
 Keep = Literal["most_complete", "first", "last"]
@@ -204,6 +212,11 @@ def drop_empty_rows(frame: Frame, items: Sequence[str], ledger: Ledger) -> tuple
     n = int(collect(frame.select(empty.sum().alias("n")))["n"].to_list()[0] or 0)
     if not n:
         return frame, ledger
+    if n == count_rows(frame):
+        raise DataError(
+            "No row has an answer to any item, so dropping empty rows would leave nothing. Check "
+            "the column mapping and the missing codes."
+        )
     return frame.filter(~empty), ledger.add("drop", "rows without any answer", n)
 
 

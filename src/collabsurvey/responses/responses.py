@@ -68,6 +68,12 @@ class Responses:
     def __post_init__(self) -> None:
         object.__setattr__(self, "roles", MappingProxyType(dict(self.roles)))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let responses be copied and pickled, for work in several processes."""
+        roles = dict(self.roles)
+        fields = (self.frame, self.instrument, roles, self.ledger, self.synthetic, self.key)
+        return Responses, fields
+
     @property
     def n_rows(self) -> int:
         """Rows of answers."""
@@ -159,3 +165,12 @@ class Responses:
 def _label(level: Any) -> str:
     """How a level is written in a column name: wave 1.0 is 1."""
     return f"{level:g}" if isinstance(level, float) else str(level)
+
+
+def require_responses(value: object, *, method: str) -> None:
+    """Refuse a plain frame where answers with their key are needed."""
+    if not isinstance(value, Responses):
+        raise DataError(
+            f"{method} takes Responses, not a {type(value).__name__}. Make them first: "
+            "cs.from_frame(df, scales={'agree': ['A1', 'A2']}) or cs.read_responses(...)."
+        )

@@ -32,7 +32,7 @@ from collabsurvey.responses.engine import (
     collect,
     to_native,
 )
-from collabsurvey.responses.responses import Responses
+from collabsurvey.responses.responses import Responses, require_responses
 from collabsurvey.scoring.result import Method, ScoreResult
 from collabsurvey.scoring.standard import described, standardised
 
@@ -100,6 +100,7 @@ def score(
     >>> cohort = cs.simulate_cohort(["trust"], n_partnerships=2, n_schools=6, n_staff=20, seed=1)
     >>> scores = cs.score(cohort.responses, ["tru.invest"]).to_frame(keep=["cluster"])
     """
+    require_responses(responses, method="score")
     _check_options(method, impute, rows)
     instrument = responses.instrument
     chosen, notes = _chosen(instrument, scales)
@@ -121,6 +122,10 @@ def score(
         raw = standardised(raw, [scale.id for scale in chosen], method, responses)
     found = described(raw, [scale.id for scale in chosen])
     total = found["rows"]
+    if "weight" in responses.roles:
+        notes.append(
+            "Mean, sd and extremes in this table are without weights: every respondent counts once."
+        )
     if responses.synthetic:
         notes.append("Synthetic data: drawn by a computer, no evidence about any school.")
     return ScoreResult(

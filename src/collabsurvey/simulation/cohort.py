@@ -9,14 +9,15 @@ conditions of schools, not on the answers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from collabsurvey.errors import NotEnoughDataError, OptionError
+from collabsurvey.errors import NotEnoughDataError, OptionError, UnknownNameError
 from collabsurvey.instruments.loader import load_instrument
 from collabsurvey.instruments.model import Instrument, combine_instruments
 from collabsurvey.responses import Responses, from_frame
@@ -82,6 +83,10 @@ class Cohort:
     answers: pd.DataFrame
     seed: int
 
+    def __iter__(self) -> Iterator[Any]:
+        """Let `responses, outcomes, truth = simulate_cohort(...)` work."""
+        return iter((self.responses, self.outcomes, self.truth))
+
     def write(self, folder: str | Path) -> CohortFiles:
         """Write the CSV files an evaluator would have; see `CohortFiles`. Truth is not written.
 
@@ -114,7 +119,7 @@ def simulate_cohort(
     n_schools: int = 24,
     n_staff: int | tuple[int, int] = (20, 50),
     waves: int = 2,
-    truth: Truth | None = None,
+    truth: Truth | Mapping[str, Any] | None = None,
     seed: int = 1,
     first_cohort: int = 2025,
 ) -> Cohort:
@@ -172,7 +177,7 @@ def simulate_cohort(
     True
     """
     sizes = _checked_sizes(n_partnerships, n_schools, n_staff, waves, seed)
-    truth = Truth() if truth is None else truth
+    truth = _truth(truth)
     instrument = _combined(instruments)
     model = item_model(instrument, truth)
     rng = np.random.Generator(np.random.PCG64(seed))
@@ -201,6 +206,17 @@ def simulate_cohort(
         answers=answers,
         seed=seed,
     )
+
+
+def _truth(given: Truth | Mapping[str, Any] | None) -> Truth:
+    """Assumptions as they are kept; a mapping names some and leaves the others at their default."""
+    if given is None or isinstance(given, Truth):
+        return given or Truth()
+    known = [field.name for field in fields(Truth)]
+    for name in given:
+        if name not in known:
+            raise UnknownNameError("assumption", name, available=known, where="Truth")
+    return Truth(**given)
 
 
 def _checked_sizes(
