@@ -41,6 +41,12 @@ class OptionError(CollabSurveyError, ValueError):
         super().__init__(f"{option}={value!r} is not possible here. Choose one of: {choices}.")
 
 
+def check_level(conf_level: float) -> None:
+    """Refuse the level of an interval that is not between 0 and 1, such as 95."""
+    if not 0 < conf_level < 1:
+        raise OptionError("conf_level", conf_level, allowed=("a number between 0 and 1",))
+
+
 class NotSupportedError(CollabSurveyError, NotImplementedError):
     """Something that is meaningful but not part of this version."""
 
