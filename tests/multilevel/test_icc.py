@@ -113,7 +113,8 @@ def test_a_negative_icc_is_reported_and_explained() -> None:
     frame = pd.DataFrame({"y": [1.0, 5, 1, 5, 1, 5], "school": [1, 1, 2, 2, 3, 3]})
     result = icc(frame, "y", "school")
     assert_allclose(result.to_frame()["icc1"], -1)  # no variance between: -1 / (n - 1)
-    assert any("no more alike within school than by chance: y" in note for note in result.notes)
+    sentence = "no more alike within a group of school than by chance: y"
+    assert any(sentence in note for note in result.notes)
 
 
 def test_no_variance_within_is_one_and_said() -> None:
@@ -121,7 +122,7 @@ def test_no_variance_within_is_one_and_said() -> None:
     result = icc(frame, "y", "school")
     row = result.to_frame().iloc[0]
     assert (row["icc1"], row["icc1_low"], row["icc1_high"], row["p_value"]) == (1, 1, 1, 0)
-    assert any("No variance within school" in note for note in result.notes)
+    assert any("No variance within groups of school" in note for note in result.notes)
 
 
 def scored(**roles: str) -> object:
@@ -194,7 +195,7 @@ def test_options_and_names_are_checked() -> None:
 def test_summary_and_chart() -> None:
     result = icc(dataset("bh1996"), ["HRS", "LEAD"], "GRP")
     assert result.summary() == (
-        "Intraclass correlations within GRP (95% intervals)\n"
+        "Intraclass correlations by GRP (95% intervals)\n"
         "\n"
         "variable   icc1  icc1 low  icc1 high   icc2      F  df1   df2       p  mean size  "
         "clusters     n  design effect\n"
@@ -205,8 +206,8 @@ def test_summary_and_chart() -> None:
         "LEAD      0.127     0.098      0.168  0.916  11.85   98  7283  < .001       74.6        "
         "99  7382          10.37\n"
         "\n"
-        "Note. ICC(1): share of the variance of one person's score that lies between GRP. "
-        "ICC(2): reliability of the mean of a GRP of mean size.\n"
+        "Note. ICC(1): share of the variance of one person's score that lies between groups of "
+        "GRP. ICC(2): reliability of the mean of a group of mean size.\n"
         "Note. Group size in ICC(1): n0 of the analysis of variance."
     )
     assert "LEAD" in result.chart().to_svg()

@@ -20,6 +20,7 @@ from collabsurvey.errors import (
     NotSupportedError,
     NoVarianceError,
     OptionError,
+    check_level,
 )
 from collabsurvey.multilevel.groups import groups_of
 from collabsurvey.multilevel.inputs import chosen_scales, score_table
@@ -64,7 +65,7 @@ class IccResult(Result):
         formats = {"f_statistic": ".2f", "design_effect": ".2f"}
         return table_from_frame(
             frame,
-            f"Intraclass correlations within {self.cluster} ({self.conf_level:.0%} intervals)",
+            f"Intraclass correlations by {self.cluster} ({self.conf_level:.0%} intervals)",
             notes=self.notes,
             formats=formats,
             labels={"f_statistic": "F", "p_value": "p", "n_clusters": "clusters"},
@@ -78,7 +79,7 @@ class IccResult(Result):
             estimate=frame["icc1"].tolist(),
             low=frame["icc1_low"].tolist(),
             high=frame["icc1_high"].tolist(),
-            title=f"Share of variance between {self.cluster}",
+            title=f"Share of variance between groups of {self.cluster}",
             axis=f"ICC(1), with its {self.conf_level:.0%} interval",
             reference=0.0,
         )
@@ -143,8 +144,7 @@ def icc(
         )
     if method != "anova":
         raise OptionError("method", method, allowed=("anova",))
-    if not 0 < conf_level < 1:
-        raise OptionError("conf_level", conf_level, allowed=("a number between 0 and 1",))
+    check_level(conf_level)
     table = score_table(data, method="multilevel.icc")
     column = table.column(cluster)
     names = chosen_scales(table, variables, keys=[column])
@@ -229,19 +229,19 @@ def icc_row(name: str, anova: OneWay, *, size: Size, conf_level: float) -> dict[
 def icc_notes(frame: pd.DataFrame, cluster: str, size: Size, *, synthetic: bool) -> tuple[str, ...]:
     """How to read the numbers, and which are unusual."""
     notes = [
-        f"ICC(1): share of the variance of one person's score that lies between {cluster}. "
-        f"ICC(2): reliability of the mean of a {cluster} of mean size.",
+        f"ICC(1): share of the variance of one person's score that lies between groups of "
+        f"{cluster}. ICC(2): reliability of the mean of a group of mean size.",
         "Group size in ICC(1): "
         + ("n0 of the analysis of variance." if size == "n0" else "mean size, as in R packages."),
     ]
     if negative := frame.loc[frame["icc1"] < 0, "variable"].tolist():
         notes.append(
-            f"Negative, which means no more alike within {cluster} than by chance: "
+            f"Negative, which means no more alike within a group of {cluster} than by chance: "
             f"{', '.join(negative)}."
         )
     if exact := frame.loc[frame["ms_within"] == 0, "variable"].tolist():
         notes.append(
-            f"No variance within {cluster}, so ICC(1) is 1 and F has no upper bound: "
+            f"No variance within groups of {cluster}, so ICC(1) is 1 and F has no upper bound: "
             f"{', '.join(exact)}."
         )
     if synthetic:
