@@ -80,5 +80,32 @@ def test_interactions_are_conditional() -> None:
     parts = in_words(ols("y ~ within(x, s) + between(x, s)", data))
     assert parts["within(x, s)"].startswith("One unit more x than the mean of the same s goes")
     assert parts["between(x, s)"].startswith("One unit more in the mean x of the s goes with")
-    cells = in_words(ols("y ~ 0 + g", data))
-    assert cells["ga"].startswith("G a goes with")
+
+
+def test_a_factor_with_every_level_says_where() -> None:
+    rng = np.random.default_rng(2)
+    data = pd.DataFrame({"x": rng.gamma(2, size=90), "g": list("abc") * 30, "b": [0, 1] * 45})
+    data["y"] = data["x"] + rng.normal(size=90)
+    cells = in_words(ols("y ~ 0 + g + center(x)", data))
+    assert cells["gb"].startswith("Where g is b and x is at its mean, the mean of y is ")
+    assert "comparing" not in cells["gb"]
+    slopes = in_words(ols("y ~ g:x", data))
+    assert slopes["gc:x"].startswith("One unit more x, where g is c, goes with ")
+    three = in_words(ols("y ~ x * g * b", data))
+    assert three["x:gb:b"].startswith(
+        "With g b rather than a and one unit more b, the difference in y that goes with one unit "
+        "more x is "
+    )
+    assert three["x:b"].startswith("With one unit more b, where g is a, the difference in y")
+
+
+def test_terms_of_one_column_are_read_together() -> None:
+    data = dataset("exam")
+    words = in_words(ols("normexam ~ standLRT + I(standLRT^2) + schavg", data))
+    assert words["standLRT"].endswith("; read it together with standLRT^2, of the same column.")
+    assert "alike in schavg" in words["standLRT"]
+    assert "together" not in words["schavg"]
+    data = pd.DataFrame({"x": [1.0, 2, 4, 8, 16], "y": [0.1, 1, 2, 3, 4.2]})
+    assert in_words(ols("y ~ log(x)", data))["log(x)"].startswith(
+        "One unit more log(x) (x 2.72 times as large) goes with "
+    )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
 from collabsurvey.numerics.student import critical_value
-from collabsurvey.regression.expressions import Call, ColumnRef, Expression
+from collabsurvey.regression.expressions import Call, ColumnRef, Expression, columns_of
 from collabsurvey.regression.results import RegressionResult
-from collabsurvey.regression.terms import DesignColumn
 
 MOST_NAMED = 4  # other terms named in a sentence; more become "the other terms"
 
@@ -36,93 +38,122 @@ def in_words(result: RegressionResult, *, unit: str = "rows") -> dict[str, str]:
             continue
         estimate = float(result.coefficients[j])
         low, high = estimate - float(half[j]), estimate + float(half[j])
+        reading = _read(result, j)
         sentences[column.name] = (
-            f"{_difference(column, result, estimate)} "
+            f"{_finding(reading, result, estimate)} "
             f"({result.conf_level * 100:g} % interval {_number(low)} to {_number(high)})"
-            f"{_alike(result, j, unit)}; the interval "
-            f"{'includes' if low <= 0 <= high else 'excludes'} zero."
+            f"{_alike(reading, unit)}; the interval "
+            f"{'includes' if low <= 0 <= high else 'excludes'} zero{_together(reading)}."
         )
     return sentences
 
 
-def _difference(column: DesignColumn, result: RegressionResult, estimate: float) -> str:
+@dataclass(frozen=True)
+class _Reading:
+    """What a coefficient is the difference of, where it holds, and what is held alike."""
+
+    steps: tuple[tuple[Expression, int], ...]  # parts that change; none for the mean of a cell
+    where: tuple[str, ...]  # "f is a", "x is 0"
+    alike: tuple[Expression, ...]
+    together: tuple[Expression, ...]  # other terms made of the same columns
+
+
+def _read(result: RegressionResult, j: int) -> _Reading:
+    column, label = result.plan.columns[j], result.plan.term_labels[j]
+    own = dict(column.parts)
+    # A factor with a column for every level says where, not what differs.
+    cells = [v for v, level in own.items() if level >= 0 and not _has_reference(v, label, result)]
+    steps = tuple(part for part in column.parts if part[0] not in cells)
+    where = {v: f"{_plain(v)} is {result.encoding.levels[v][own[v]]}" for v in cells}
+    for other, its_label in zip(result.plan.columns, result.plan.term_labels, strict=True):
+        held = [variable for variable, _ in other.parts]
+        # Of the mean of a cell everything else is at its zero; else partners in interactions.
+        if not steps or set(own) < set(held):
+            at = {v: _zero(v, its_label, result) for v in held if v not in own and v not in where}
+            where |= {v: text for v, text in at.items() if text}
+    mains = [term[0] for term in result.encoding.formula.terms if len(term) == 1]
+    rest = [v for v in mains if v not in own and v not in where]
+    together = [v for v in rest if any(_same_columns(v, step) for step, _ in steps)]
+    return _Reading(
+        steps=steps,
+        where=tuple(where.values()),
+        alike=tuple(v for v in rest if v not in together) if steps else (),
+        together=tuple(together),
+    )
+
+
+def _has_reference(variable: Expression, term: str, result: RegressionResult) -> bool:
+    """Whether no column of the term stands for the first level."""
+    columns = zip(result.plan.columns, result.plan.term_labels, strict=True)
+    return not any((variable, 0) in column.parts for column, label in columns if label == term)
+
+
+def _zero(variable: Expression, term: str, result: RegressionResult) -> str:
+    """Say where the columns of a variable are zero; "" where one of them never is."""
+    levels = result.encoding.levels.get(variable)
+    if levels is None:
+        centred = isinstance(variable, Call) and variable.function == "center"
+        return f"{_plain(variable)} is {'at its mean' if centred else '0'}"
+    return f"{_plain(variable)} is {levels[0]}" if _has_reference(variable, term, result) else ""
+
+
+def _same_columns(a: Expression, b: Expression) -> bool:
+    """Whether two terms change together; the parts within and between groups do not."""
+    parted = any(isinstance(e, Call) and e.function in {"within", "between"} for e in (a, b))
+    return not parted and bool(set(columns_of([a])) & set(columns_of([b])))
+
+
+def _finding(reading: _Reading, result: RegressionResult, estimate: float) -> str:
     outcome = _plain(result.encoding.formula.response)
-    if len(column.parts) == 1:
-        variable, level = column.parts[0]
+    places = " and ".join(reading.where)
+    if not reading.steps:
+        return f"Where {places}, the mean of {outcome} is {_number(estimate)}"
+    (variable, level), *others = reading.steps
+    where = f", where {places}," if places else ""
+    step = _step(variable, level, result)
+    if not others:
         more = "more" if estimate >= 0 else "less"
-        step = f"{_step(variable, level, result)}{_where(column, result)}"
-        return f"{step} goes with {_size(estimate)} {more} {outcome}"
-    (variable, level), *others = column.parts
-    conditions = " and ".join(_condition(other, at, result) for other, at in others)
+        return f"{_capital(step)}{where} goes with {_size(estimate)} {more} {outcome}"
+    conditions = " and ".join(_step(other, at, result) for other, at in others)
     change = "higher" if estimate >= 0 else "lower"
     return (
-        f"{conditions}{_where(column, result)}, the difference in {outcome} that goes with "
-        f"{_lowered(_step(variable, level, result))} is {_size(estimate)} {change}"
-    ).replace(",,", ",")
+        f"With {conditions}{where or ','} the difference in {outcome} that goes with {step} "
+        f"is {_size(estimate)} {change}"
+    )
 
 
 def _step(variable: Expression, level: int, result: RegressionResult) -> str:
     if level >= 0:
         levels = result.encoding.levels[variable]
-        name = _plain(variable)
-        if _has_reference(variable, result):
-            return f"{_capital(name)} {levels[level]} rather than {levels[0]}"
-        return f"{_capital(name)} {levels[level]}"
-    if isinstance(variable, Call) and variable.function == "within":
-        x, group = (_plain(argument) for argument in variable.arguments)
-        return f"One unit more {x} than the mean of the same {group}"
-    if isinstance(variable, Call) and variable.function == "between":
-        x, group = (_plain(argument) for argument in variable.arguments)
-        return f"One unit more in the mean {x} of the {group}"
-    return f"One unit more {_plain(variable)}"
+        return f"{_plain(variable)} {levels[level]} rather than {levels[0]}"
+    if isinstance(variable, Call):
+        words = [_plain(argument) for argument in variable.arguments]
+        if variable.function == "within":
+            return f"one unit more {words[0]} than the mean of the same {words[1]}"
+        if variable.function == "between":
+            return f"one unit more in the mean {words[0]} of the {words[1]}"
+        if variable.function == "log":
+            return f"one unit more {variable.label} ({words[0]} {np.e:.2f} times as large)"
+    return f"one unit more {_plain(variable)}"
 
 
-def _condition(variable: Expression, level: int, result: RegressionResult) -> str:
-    if level >= 0:
-        levels = result.encoding.levels[variable]
-        against = f" rather than {levels[0]}" if _has_reference(variable, result) else ""
-        return f"With {_plain(variable)} {levels[level]}{against}"
-    return f"With one unit more {_plain(variable)}"
-
-
-def _where(column: DesignColumn, result: RegressionResult) -> str:
-    """Say at which values of its interaction partners a coefficient holds."""
-    own = {variable for variable, _ in column.parts}
-    partners: dict[Expression, None] = {}
-    for other in result.plan.columns:
-        held = [variable for variable, _ in other.parts]
-        if own < set(held):
-            partners |= dict.fromkeys(variable for variable in held if variable not in own)
-    values = []
-    for variable in partners:
-        levels = result.encoding.levels.get(variable)
-        if levels is None:
-            values.append(f"{_plain(variable)} is 0")
-        elif _has_reference(variable, result):
-            values.append(f"{_plain(variable)} is {levels[0]}")
-    return f", where {' and '.join(values)}," if values else ""
-
-
-def _has_reference(variable: Expression, result: RegressionResult) -> bool:
-    """Whether no column stands for the first level."""
-    return not any((variable, 0) in column.parts for column in result.plan.columns)
-
-
-def _alike(result: RegressionResult, j: int, unit: str) -> str:
-    own = {variable for variable, _ in result.plan.columns[j].parts}
-    others = [
-        variable
-        for term in result.encoding.formula.terms
-        for variable in term
-        if len(term) == 1 and variable not in own
-    ]
-    if not others:
+def _alike(reading: _Reading, unit: str) -> str:
+    if not reading.alike:
         return ""
-    if len(others) > MOST_NAMED:
+    if len(reading.alike) > MOST_NAMED:
         return f", comparing {unit} that are alike in the other terms of the model"
-    words = [_plain(variable) for variable in others]
-    listing = words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-    return f", comparing {unit} that are alike in {listing}"
+    return f", comparing {unit} that are alike in {_listing(reading.alike)}"
+
+
+def _together(reading: _Reading) -> str:
+    if not reading.together:
+        return ""
+    return f"; read it together with {_listing(reading.together)}, of the same column"
+
+
+def _listing(variables: Sequence[Expression]) -> str:
+    words = [_plain(variable) for variable in variables]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _plain(expression: Expression) -> str:
@@ -153,7 +184,3 @@ def _number(value: float) -> str:
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _lowered(text: str) -> str:
-    return text[:1].lower() + text[1:]
