@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose
 
 from collabsurvey.errors import CollabSurveyError, FormulaError
 from collabsurvey.regression import ols, parse_formula
+from collabsurvey.regression.terms import term_label
 
 RNG = np.random.default_rng(0)
 DATA = pd.DataFrame(
@@ -140,3 +141,8 @@ def test_any_text_is_read_or_refused_in_words(text: str) -> None:
         assert "A formula is made of" in str(error)
     else:
         assert read.outcome_columns
+
+
+@pytest.mark.parametrize("formula", ["y ~ a * b - b:a", "y ~ (a + b)^2 - b:a"])
+def test_a_term_is_taken_away_in_any_order(formula: str) -> None:
+    assert [term_label(term) for term in parse_formula(formula).terms] == ["a", "b"]

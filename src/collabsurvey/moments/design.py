@@ -42,6 +42,7 @@ class ModelRows:
     n_rows: int
     n_dropped: int
     n_missing: Mapping[str, int]  # column: rows of the frame without a value
+    n_weightless: int  # rows with every value, and a weight of 0
     kept: BoolArray  # (rows of the frame,)
 
 
@@ -51,12 +52,14 @@ def model_rows(frame: Any, names: Sequence[str], *, weights: str | None = None) 
     columns = read_columns(frame, names)
     n_missing = {name: int(column.missing.sum()) for name, column in columns.items()}
     absent = np.logical_or.reduce([column.missing for column in columns.values()])
+    n_weightless = 0
     if weights is not None:
         values = columns[weights].values
         if columns[weights].categories is not None:
             raise DataError(f"The weights in {weights!r} are text. Name a column of numbers.")
         if (values[~absent] < 0).any():
             raise DataError(f"Some weights in {weights!r} are negative. A weight is 0 or more.")
+        n_weightless = int((values[~absent] == 0).sum())
         absent = absent | (values == 0)
     kept = ~absent
     for name, column in columns.items():
@@ -65,7 +68,7 @@ def model_rows(frame: Any, names: Sequence[str], *, weights: str | None = None) 
     used = {
         name: Column(column.values[kept], column.categories) for name, column in columns.items()
     }
-    return ModelRows(used, int(kept.sum()), int(absent.sum()), n_missing, kept)
+    return ModelRows(used, int(kept.sum()), int(absent.sum()), n_missing, n_weightless, kept)
 
 
 def complete_columns(frame: Any, names: Sequence[str]) -> tuple[dict[str, Column], BoolArray]:

@@ -70,14 +70,33 @@ def small_sample_factor(
 
 
 def satterthwaite_df(pieces: ClusterPieces, contrasts: FloatArray) -> FloatArray:
-    """Degrees of freedom (k,) of contrasts (k, p): tr(P)^2 / tr(P^2), P = diag(d) - V V'."""
+    """Degrees of freedom (k,) of contrasts (k, p): tr(P)^2 / tr(P^2), P = diag(d) - V V'.
+
+    NaN for a contrast that one cluster determines alone: its error is zero by construction.
+    """
     reached = np.einsum("gij,kj->kgi", pieces.reach, contrasts)
     d = np.einsum("ki,gij,kj->kg", contrasts, pieces.spread, contrasts)
     inner = np.einsum("kgi,kgi->kg", reached, reached)
     cross = reached.transpose(0, 2, 1) @ reached  # (k, p, p)
     trace = d.sum(axis=1) - inner.sum(axis=1)
     square = (d**2).sum(axis=1) - 2 * (d * inner).sum(axis=1) + (cross**2).sum(axis=(1, 2))
-    return np.asarray(trace**2 / square)
+    known = trace > DETERMINED * (contrasts**2).sum(axis=1)
+    unknown = np.full(len(trace), np.nan)
+    return np.asarray(np.divide(trace**2, square, out=unknown, where=known))
+
+
+def single_cluster_share(gram: FloatArray, contrasts: FloatArray) -> FloatArray:
+    """Share (k,) of contrasts (k, p) that single clusters determine, such as their own dummies.
+
+    In a direction in which A_g has the eigenvalue 1 no other cluster has any part, the residuals
+    of g are zero, and a sandwich takes the coefficient for certain.
+    """
+    share = np.zeros(len(contrasts))
+    # The A_g add up to the identity, so at most p of them have a trace of 1 or more.
+    for alone in gram[np.trace(gram, axis1=1, axis2=2) > 1 - DETERMINED]:
+        values, vectors = np.linalg.eigh(alone)
+        share += ((contrasts @ vectors[:, values > 1 - DETERMINED]) ** 2).sum(axis=1)
+    return np.asarray(share / (contrasts**2).sum(axis=1))
 
 
 @dataclass(frozen=True)

@@ -68,12 +68,7 @@ class ComparisonResult(Result):
             }
             columns[name] = [cells.get(term) for term in self.terms]
             columns[name].append(model.outcome)
-            columns[name] += [
-                None
-                if model.fit.get(key) is None
-                else format_value(model.fit[key], FIT_ROWS[key][1])
-                for key in shown
-            ]
+            columns[name] += [_fit_cell(model, key) for key in shown]
         return Table(title="Comparison of models", columns=columns, notes=self.notes)
 
     def chart(self) -> Chart:

@@ -53,13 +53,16 @@ class Formula:
         return tuple(dict.fromkeys(name for part in self.random for name in part.group))
 
     @property
+    def random_columns(self) -> tuple[str, ...]:
+        """Columns of the random terms, left and right of the bars."""
+        slopes = columns_of([e for part in self.random for term in part.terms for e in term])
+        return tuple(dict.fromkeys((*slopes, *self.grouping_columns)))
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """Every column of the data that the formula names."""
-        slopes = columns_of([e for part in self.random for term in part.terms for e in term])
         return tuple(
-            dict.fromkeys(
-                (*self.outcome_columns, *self.predictor_columns, *slopes, *self.grouping_columns)
-            )
+            dict.fromkeys((*self.outcome_columns, *self.predictor_columns, *self.random_columns))
         )
 
 

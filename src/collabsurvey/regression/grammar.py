@@ -146,7 +146,8 @@ class _Parser:
             return [(), *rest] if keep else rest
         new = self.product()
         if sign == "-":
-            return [term for term in terms if term not in new]
+            away = {frozenset(term) for term in new}
+            return [term for term in terms if frozenset(term) not in away]
         return unique([*terms, *new])
 
     def product(self) -> list[Term]:

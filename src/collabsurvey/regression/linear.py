@@ -13,7 +13,6 @@ from typing import Any, Literal, cast
 
 import numpy as np
 import pandas as pd
-from scipy.special import chdtrc, fdtrc
 
 from collabsurvey.errors import (
     DataError,
@@ -21,19 +20,22 @@ from collabsurvey.errors import (
     FormulaError,
     NotEnoughDataError,
     OptionError,
+    listed,
 )
 from collabsurvey.moments.design import DesignProducts, design_products, row_meat
 from collabsurvey.numerics.cluster_robust import (
+    DETERMINED,
     ClusterCovariance,
     ClusterPieces,
     cluster_pieces,
     joint_test,
     satterthwaite_df,
+    single_cluster_share,
 )
 from collabsurvey.numerics.typing import FloatArray
 from collabsurvey.regression.formula import Formula
 from collabsurvey.regression.prepare import Groups, Prepared, groups_of, prepare, read_formula
-from collabsurvey.regression.results import RegressionResult
+from collabsurvey.regression.results import RegressionResult, wald_frame
 
 RowCovariance = Literal["classical", "HC0", "HC1", "HC2", "HC3", "HC4"]
 Covariance = Literal["auto"] | RowCovariance | ClusterCovariance
@@ -47,6 +49,7 @@ FEW_DF = 4
 # "Few" begins between 20 and 50 clusters for CR0 and CR1 (Cameron & Miller, 2015,
 # doi:10.3368/jhr.50.2.317, section VI).
 FEW_CLUSTERS = 20
+ALONE = 1e-6  # share of a coefficient that single clusters determine, beyond rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,22 +83,22 @@ class LinearResult(RegressionResult):
         -------
         DataFrame
             One row: test, statistic, df1, df2, p_value.
+
+        Raises
+        ------
+        DataError
+            More coefficients than the clusters can test at once.
         """
         rows = self._contrasts(terms)
-        estimates = rows @ self.coefficients
-        q = len(rows)
-        if self.pieces is not None and self.df_method == "satterthwaite":
-            found = joint_test(self.pieces, rows @ self.basis, estimates)
-            values = ("HTZ", found.statistic, found.df1, found.df2, found.p_value)
-        else:
-            spread = rows @ self.covariance @ rows.T
-            wald = float(estimates @ np.linalg.solve(spread, estimates))
-            df2 = float(self.df[0])
-            if np.isinf(df2):
-                values = ("chi-square", wald, float(q), np.inf, float(chdtrc(q, wald)))
-            else:
-                values = ("F", wald / q, float(q), df2, float(fdtrc(q, df2, wald / q)))
-        return pd.DataFrame([values], columns=["test", "statistic", "df1", "df2", "p_value"])
+        if self.pieces is None or self.df_method != "satterthwaite":
+            return self._wald_without_pieces(rows)
+        found = joint_test(self.pieces, rows @ self.basis, rows @ self.coefficients)
+        if not found.df2 > 0:
+            raise DataError(
+                f"{len(rows)} coefficients are too many to test at once with "
+                f"{self.fit['n_groups']} clusters: no degrees of freedom are left. Name fewer."
+            )
+        return wald_frame("HTZ", found.statistic, len(rows), found.df2, found.p_value)
 
 
 def ols(
@@ -147,7 +150,8 @@ def ols(
     FormulaError, UnknownNameError
         Something in the formula is not part of the language, or not a column.
     DataError
-        Constant or aliased terms, too few rows or clusters, no variation in the outcome.
+        Constant or aliased terms, too few rows or clusters, no variation in the outcome, a row
+        that a term fits exactly (HC2 to HC4).
 
     Warns
     -----
@@ -156,7 +160,9 @@ def ols(
 
     Notes
     -----
-    Source of CR2 and its df: Pustejovsky & Tipton (2018), doi:10.1080/07350015.2016.1247004.
+    A coefficient that rests on one cluster has an error that is too small (clubSandwich's too);
+    the notes name it. Source of CR2 and its df: Pustejovsky & Tipton (2018),
+    doi:10.1080/07350015.2016.1247004.
     """
     read = read_formula(formula)
     if read.random:
@@ -164,7 +170,14 @@ def ols(
             read.text, "ols() has no random terms; use cs.regression.mixed() for them"
         )
     chosen, df_chosen = chosen_options(cluster, cov, df_method)
-    model = prepare("ols", read, data, extra=[cluster] if cluster else [], weights=weights)
+    model = prepare(
+        "ols",
+        read,
+        data,
+        conf_level=conf_level,
+        extra=[cluster] if cluster else [],
+        weights=weights,
+    )
     groups = groups_of([cluster], model.rows.columns) if cluster else None
     if groups is not None and len(groups.names) < 2:
         raise NotEnoughDataError(
@@ -177,6 +190,7 @@ def ols(
     sigma2, fit = linear_fit(model, products)
     fit["n_groups"] = n_clusters if groups else None
     pieces = None
+    alone: list[str] = []
     if groups is not None:
         if chosen == "CR1p" and n_clusters <= p:
             raise NotEnoughDataError(
@@ -186,6 +200,8 @@ def ols(
                 needed=p + 1,
             )
         gram = products.by_cluster[:, :-1, :-1]
+        share = single_cluster_share(gram, products.transform)
+        alone = single_cluster_note(groups, np.array(model.plan.names)[share > ALONE].tolist())
         scores = products.by_cluster[:, :-1, -1] * products.e_scale
         kind = cast("ClusterCovariance", chosen)
         pieces = cluster_pieces(gram, scores, kind, n_rows=model.n_obs)
@@ -196,9 +212,9 @@ def ols(
         inner = heteroscedastic(chosen, model, p)
     covariance = products.transform @ inner @ products.transform.T
     df = _degrees_of_freedom(df_chosen, pieces, products.transform, n_clusters, model.n_obs - p)
-    few = few_clusters_note(df_chosen, df, n_clusters, model.plan.names) if groups else None
-    if few:
-        warnings.warn(few, FewClustersWarning, stacklevel=2)
+    few = few_clusters_note(df_chosen, df, n_clusters, model.plan.names) if groups else []
+    for sentence in few:
+        warnings.warn(sentence, FewClustersWarning, stacklevel=2)
     return LinearResult(
         formula=read.text,
         outcome=read.response.label,
@@ -212,7 +228,8 @@ def ols(
             *model.notes,
             _errors_note(chosen, df_chosen, cluster, groups),
             *((f"Weighted by {weights}, taken as inverse variances.",) if weights else ()),
-            *((few,) if few else ()),
+            *few,
+            *alone,
         ),
         encoding=model.encoding,
         plan=model.plan,
@@ -240,7 +257,11 @@ def chosen_options(cluster: str | None, cov: str, df_method: str) -> tuple[str, 
 
 
 def linear_fit(model: Prepared, products: DesignProducts) -> tuple[float, dict[str, Any]]:
-    """Residual variance, and the fit statistics that R's lm gives."""
+    """Residual variance, and the fit statistics that R's lm gives.
+
+    R² differs from R's in two cases: it is about the mean wherever the terms hold a constant (also
+    as every level of a factor, `y ~ 0 + f`), and it is of the outcome less its offset.
+    """
     n, p = model.n_obs, len(products.start)
     rss = float(products.by_cluster[:, -1, -1].sum()) * products.e_scale**2
     total = model.basis.centred_ss
@@ -277,6 +298,11 @@ def heteroscedastic(kind: str, model: Prepared, p: int) -> FloatArray:
     n = model.n_obs
 
     def factor(h: FloatArray) -> FloatArray:
+        if kind in {"HC2", "HC3", "HC4"} and (h > 1 - DETERMINED).any():
+            raise DataError(
+                f"cov={kind!r} is not defined: a term fits some row exactly, such as a dummy for "
+                "that row alone. Leave the term or the row out."
+            )
         if kind == "HC4":
             return np.asarray((1 - h) ** -np.minimum(4.0, n * h / p))
         return np.asarray((1 - h) ** {"HC2": -1.0, "HC3": -2.0}.get(kind, 0.0))
@@ -287,24 +313,34 @@ def heteroscedastic(kind: str, model: Prepared, p: int) -> FloatArray:
 
 def few_clusters_note(
     df_method: str, df: FloatArray, n_clusters: int, terms: Sequence[str]
-) -> str | None:
+) -> list[str]:
     """Return the sentence of the warning, if the clusters are too few for the df in use."""
     if df_method == "satterthwaite":
-        if df.min() >= FEW_DF:
-            return None
         low = [name for name, value in zip(terms, df, strict=True) if value < FEW_DF]
-        return (
+        if not low:
+            return []
+        return [
             f"Too few clusters carry {', '.join(low)}: the Satterthwaite df are below {FEW_DF}, "
             "where even corrected p-values cannot be trusted (Pustejovsky & Tipton, 2018). Read "
             "those intervals as rough."
-        )
+        ]
     if n_clusters >= FEW_CLUSTERS:
-        return None
-    return (
+        return []
+    return [
         f"{n_clusters} clusters are few for df_method={df_method!r}: errors come out too small "
         f"below about {FEW_CLUSTERS} (Cameron & Miller, 2015). Use cov='CR2' with "
         "df_method='satterthwaite'."
-    )
+    ]
+
+
+def single_cluster_note(groups: Groups, terms: Sequence[str]) -> list[str]:
+    """Return the sentence about terms that rest on one cluster each, such as its dummy."""
+    if not terms:
+        return []
+    return [
+        f"Resting on single clusters of {groups.label}: {listed(terms, most=6)}. How clusters "
+        "differ is not part of such an error; do not read it, its p-value or its interval."
+    ]
 
 
 def _degrees_of_freedom(

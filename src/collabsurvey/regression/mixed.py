@@ -109,10 +109,17 @@ def mixed(
         raise NotSupportedError(f"residual={residual!r}", instead="Leave residual out.")
     if df_method not in {"satterthwaite", "z"}:
         raise OptionError("df_method", df_method, allowed=("satterthwaite", "z"))
-    model = prepare("mixed", read, data, weights=weights, correlated=random.correlated)
+    model = prepare(
+        "mixed",
+        read,
+        data,
+        conf_level=conf_level,
+        weights=weights,
+        correlated=random.correlated,
+    )
     plan = checked_random_plan(model, random)
     groups = groups_of(random.group, model.rows.columns)
-    check_groups(model, groups, n_random=len(plan.columns))
+    check_groups(model, groups, n_random=len(plan.columns) if random.correlated else 1)
     made = design_products(model.blocks, model.basis, groups.codes, len(groups.names))
     linear_fit(model, made)  # refuses an outcome that the terms give exactly
     products = group_products(made, n_rows=model.n_obs, reml=reml)
@@ -200,7 +207,10 @@ def checked_random_plan(model: Prepared, random: RandomTerm) -> DesignPlan:
 
 
 def check_groups(model: Prepared, groups: Groups, *, n_random: int) -> None:
-    """Refuse data that cannot tell the random part from the residual."""
+    """Refuse data that cannot tell the random part from the residual.
+
+    `n_random` counts effects that are correlated; those of `||` are terms of their own, as in lme4.
+    """
     if len(groups.names) < 2:
         raise NotEnoughDataError("mixed", what=f"groups in {groups.label!r}", found=1, needed=2)
     if len(groups.names) * n_random >= model.n_obs:

@@ -14,7 +14,7 @@ from collabsurvey.numerics.mixed import MixedFit
 from collabsurvey.numerics.mixed_inference import VarianceParameters, joint_test
 from collabsurvey.numerics.typing import FloatArray
 from collabsurvey.regression.prepare import groups_of
-from collabsurvey.regression.results import RegressionResult
+from collabsurvey.regression.results import RegressionResult, wald_frame
 from collabsurvey.regression.terms import DesignPlan, expand, variable_values
 
 
@@ -111,7 +111,8 @@ class MixedResult(RegressionResult):
     def wald(self, terms: Sequence[str] | str | None = None) -> pd.DataFrame:
         """Test that several coefficients are zero at once; all but the intercept by default.
 
-        F with Satterthwaite df, as lmerTest (for one coefficient, its t squared).
+        F with Satterthwaite df, as lmerTest (for one coefficient, its t squared); chi-square with
+        `df_method="z"`.
 
         Returns
         -------
@@ -119,9 +120,10 @@ class MixedResult(RegressionResult):
             One row: test, statistic, df1, df2, p_value.
         """
         rows = self._contrasts(terms)
+        if self.df_method == "z":
+            return self._wald_without_pieces(rows)
         found = joint_test(self.parameters, rows @ self.basis, rows @ self.coefficients)
-        values = ("F", found[0], float(len(rows)), found[1], found[2])
-        return pd.DataFrame([values], columns=["test", "statistic", "df1", "df2", "p_value"])
+        return wald_frame("F", found[0], len(rows), found[1], found[2])
 
     def predict(self, data: Any, *, random_effects: bool = True) -> Any:
         """Predicted outcome for every row of a table, as a series of its engine.
@@ -132,9 +134,8 @@ class MixedResult(RegressionResult):
         """
         formula = self.encoding.formula
         random = formula.random[0]
-        slopes = [name for name in formula.columns if name not in formula.outcome_columns]
-        names = slopes if random_effects else list(formula.predictor_columns)
-        columns, complete = complete_columns(data, names)
+        names = formula.random_columns if random_effects else ()
+        columns, complete = complete_columns(data, [*formula.predictor_columns, *names])
         n = int(complete.sum())
         fitted = self._fixed_part(columns, n)
         if random_effects:

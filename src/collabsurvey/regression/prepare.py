@@ -13,6 +13,7 @@ from collabsurvey.errors import (
     FormulaError,
     NotEnoughDataError,
     NoVarianceError,
+    check_level,
     listed,
 )
 from collabsurvey.moments.design import (
@@ -73,6 +74,7 @@ def prepare(
     formula: Formula,
     data: Any,
     *,
+    conf_level: float,
     extra: Sequence[str] = (),
     weights: str | None = None,
     correlated: bool = True,
@@ -82,6 +84,7 @@ def prepare(
     `extra` names columns beyond the formula's, such as the cluster. `method` names the
     analysis in messages.
     """
+    check_level(conf_level)
     if isinstance(formula.response, Call) and formula.response.function == "cbind":
         raise FormulaError(
             formula.text, f"cbind() is for counts of successes; {method} needs one number a row"
@@ -170,9 +173,11 @@ def groups_of(names: Sequence[str], columns: Mapping[str, Column]) -> Groups:
     """Codes and names of the groups that the combinations of some columns make."""
     codes, labels = group_codes(columns[names[0]])
     for name in names[1:]:
-        here, here_labels = group_codes(columns[name])
-        codes = codes * len(here_labels) + here
-        labels = tuple(f"{a}:{b}" for a in labels for b in here_labels)
+        here, more = group_codes(columns[name])
+        # Only combinations that occur: all of them may be more than memory holds.
+        present, codes = np.unique(codes * len(more) + here, return_inverse=True)
+        pairs = [divmod(pair, len(more)) for pair in present.tolist()]
+        labels = tuple(f"{labels[a]}:{more[b]}" for a, b in pairs)
     present, inverse = np.unique(codes, return_inverse=True)
     found = tuple(labels[i] for i in present.tolist())
     return Groups(":".join(names), inverse.astype(np.int64), found)
@@ -188,13 +193,11 @@ def dropped_notes(rows: ModelRows, weights: str | None) -> tuple[str, ...]:
     if not rows.n_dropped:
         return ()
     reasons = [f"{name} {count}" for name, count in rows.n_missing.items() if count]
-    if weights is not None:
-        reasons.append(f"or a weight of 0 in {weights}")
+    causes = [f"a value is missing ({', '.join(reasons)})"] if reasons else []
+    if rows.n_weightless:
+        causes.append(f"of a weight of 0 in {weights} ({rows.n_weightless})")
     total = len(rows.kept)
-    return (
-        f"{rows.n_dropped} of {total} rows were left out because a value is missing "
-        f"({', '.join(reasons)}).",
-    )
+    return (f"{rows.n_dropped} of {total} rows were left out because {', or '.join(causes)}.",)
 
 
 def aliased_message(method: str, plan: DesignPlan, basis: Basis, blocks: RowBlocks) -> str:

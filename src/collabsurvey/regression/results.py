@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import chdtrc, fdtrc
 
 from collabsurvey.display import Chart, Table
 from collabsurvey.errors import OptionError, UnknownNameError
@@ -75,7 +76,8 @@ class RegressionResult(Result):
     def estimates(self) -> pd.DataFrame:
         """One row per term: estimate, std_error, statistic, df, p_value, ci_low, ci_high."""
         error = self.std_errors
-        statistic = self.coefficients / error
+        with np.errstate(divide="ignore", invalid="ignore"):  # an error of zero is said in notes
+            statistic = self.coefficients / error
         half = critical_value(self.conf_level, self.df) * error
         return pd.DataFrame(
             {
@@ -180,6 +182,15 @@ class RegressionResult(Result):
             size=(7.0, 1.2 + 0.35 * len(shown)),
         )
 
+    def _wald_without_pieces(self, rows: FloatArray) -> pd.DataFrame:
+        """F on the df of the model, chi-square where they are infinite, for contrasts (q, p)."""
+        q, df2 = len(rows), float(self.df[0])
+        estimates = rows @ self.coefficients
+        wald = float(estimates @ np.linalg.solve(rows @ self.covariance @ rows.T, estimates))
+        if np.isinf(df2):
+            return wald_frame("chi-square", wald, q, df2, float(chdtrc(q, wald)))
+        return wald_frame("F", wald / q, q, df2, float(fdtrc(q, df2, wald / q)))
+
     def _contrasts(self, terms: Sequence[str] | str | None) -> FloatArray:
         """Rows (q, p) that pick coefficients, by coefficient name or by term."""
         if terms is None:
@@ -199,3 +210,9 @@ class RegressionResult(Result):
         if not picked:
             raise OptionError("terms", terms, allowed=self.terms)
         return np.asarray(np.eye(len(self.terms))[sorted(set(picked))])
+
+
+def wald_frame(test: str, statistic: float, df1: int, df2: float, p_value: float) -> pd.DataFrame:
+    """Return one row: test, statistic, df1, df2, p_value."""
+    row = (test, statistic, float(df1), df2, p_value)
+    return pd.DataFrame([row], columns=["test", "statistic", "df1", "df2", "p_value"])
