@@ -31,6 +31,10 @@ def pupils() -> pd.DataFrame:
     rows["by_school_cohort"] = [
         of_both[k] for k in zip(rows["school"], rows["cohort"], strict=True)
     ]
+    of_all = {key: rng.normal() for key, _ in rows.groupby(["partnership", "cohort"])}
+    rows["by_partnership_cohort"] = [
+        of_all[k] for k in zip(rows["partnership"], rows["cohort"], strict=True)
+    ]
     rows["own"] = rng.normal(size=len(rows))
     rows["y"] = rng.normal(size=len(rows))
     return rows
@@ -51,6 +55,15 @@ def pupils() -> pd.DataFrame:
         ("y ~ by_partnership + (1 | school)", None, [("by_partnership", "partnership")]),
         ("y ~ by_partnership", "school", [("by_partnership", "partnership")]),
         ("y ~ by_partnership", "partnership", []),
+        ("y ~ between(own, school)", None, [("between(own, school)", "school")]),
+        ("y ~ within(own, school) + between(own, school) + (1 | school)", None, []),
+        ("y ~ by_school + (0 + own | school)", None, [("by_school", "school")]),
+        (
+            "y ~ by_partnership_cohort + (1 | school:cohort)",
+            None,
+            [("by_partnership_cohort", "partnership:cohort")],
+        ),
+        ("y ~ by_partnership_cohort", "partnership", []),
         (
             "y ~ by_school + by_partnership",
             None,
@@ -65,3 +78,12 @@ def test_the_unit_to_add(formula: str, cluster: str | None, needed: list[tuple[s
 def test_one_row_for_each_school_needs_nothing() -> None:
     one = pupils().drop_duplicates("school")
     assert missing_units(one, parse_formula("y ~ by_school"), cluster=None) == []
+
+
+def test_the_coarser_of_two_units_is_named() -> None:
+    one_school_each = pupils().assign(partnership=lambda rows: rows["school"] + "+")
+    needed = missing_units(one_school_each, parse_formula("y ~ by_school"), cluster=None)
+    assert needed == [("by_school", "partnership")]
+    one_school_each["partnership"] += one_school_each["cohort"].astype(str)  # changes every year
+    needed = missing_units(one_school_each, parse_formula("y ~ by_school"), cluster=None)
+    assert needed == [("by_school", "school")]

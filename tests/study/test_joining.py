@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -213,8 +214,8 @@ def test_staff_roles_are_added_up(staffed: Any) -> None:
 def test_staff_numbers_that_cannot_be_used(
     staffed: Any, numbers: pd.DataFrame, key: tuple[str, ...], sentence: str
 ) -> None:
-    with pytest.raises(StudyError, match=sentence):
-        raise StudyError("check", staffed(numbers, key).faults)
+    (fault,) = staffed(numbers, key).faults
+    assert re.search(sentence, fault)
 
 
 def test_staff_numbers_say_their_wave(staffed: Any) -> None:

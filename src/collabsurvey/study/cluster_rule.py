@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from collabsurvey.regression import Formula
+from collabsurvey.regression.expressions import Call, columns_of, parts_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +23,8 @@ UNITS: tuple[tuple[str, ...], ...] = (
     ("school", "cohort"),
     ("school", "wave"),
     ("school",),
+    ("partnership", "cohort"),
+    ("partnership", "wave"),
     ("partnership",),
 )
 
@@ -36,24 +39,40 @@ def missing_units(
     frame : DataFrame
         The joined table.
     formula : Formula
-        Its random terms and predictors.
+        Its random terms and predictors; `between(x, g)` is a predictor of its own.
     cluster : str or None
         The column whose clusters the standard errors respect; errors that respect a unit
         also respect every unit inside it.
     """
     rows = frame.dropna(subset=[c for c in formula.columns if c in frame.columns])
     faults: list[tuple[str, str]] = []
-    for predictor in dict.fromkeys(formula.predictor_columns):
-        if predictor not in rows.columns or rows[predictor].nunique() < 2:
+    for predictor, values in _predictors(rows, formula).items():
+        if values.nunique() < 2:
             continue
-        unit = coarsest_unit(rows, predictor)
+        unit = coarsest_unit(rows, values)
         if unit is None or _covered(rows, unit, formula, cluster):
             continue
         faults.append((predictor, ":".join(unit)))
     return faults
 
 
-def coarsest_unit(rows: pd.DataFrame, predictor: str) -> tuple[str, ...] | None:
+def _predictors(rows: pd.DataFrame, formula: Formula) -> dict[str, pd.Series]:
+    """Columns of the fixed part, and the group means that `between` makes of them."""
+    found = {name: rows[name] for name in formula.predictor_columns if name in rows.columns}
+    for part in (part for term in formula.terms for e in term for part in parts_of(e)):
+        if isinstance(part, Call) and part.function == "between":
+            column, group = columns_of(part.arguments)
+            if (
+                column in rows.columns
+                and rows[column].dtype.kind in "iuf"
+                and group in rows.columns
+            ):
+                means = rows.groupby(group, observed=True)[column].transform("mean")
+                found[part.label] = means.rename(part.label)
+    return found
+
+
+def coarsest_unit(rows: pd.DataFrame, values: pd.Series) -> tuple[str, ...] | None:
     """The largest unit within which a predictor has one value, if that unit has several rows.
 
     The columns that make the unit are themselves no conditions: a cohort's dummy is constant
@@ -61,35 +80,37 @@ def coarsest_unit(rows: pd.DataFrame, predictor: str) -> tuple[str, ...] | None:
     """
     found = None
     for unit in UNITS:
-        if not set(unit) <= set(rows.columns) or predictor in unit:
+        if not set(unit) <= set(rows.columns) or values.name in unit or _is_time(rows, values):
             continue
-        groups = rows.groupby(list(unit), observed=True)
-        several = len(rows) > groups.ngroups > 1
+        n_groups = rows.groupby(list(unit), observed=True).ngroups
         if (
-            several
-            and int(groups[predictor].nunique().max()) == 1
-            and not _is_time(rows, predictor)
+            len(rows) > n_groups > 1
+            and _constant(rows, values, unit)
+            and (found is None or _nested(rows, found, unit))
         ):
             found = unit
     return found
 
 
-def _is_time(rows: pd.DataFrame, predictor: str) -> bool:
+def _constant(rows: pd.DataFrame, values: pd.Series, unit: Sequence[str]) -> bool:
+    """Whether a predictor has one value in each group of a unit."""
+    groups = values.groupby([rows[name] for name in unit], observed=True)
+    return int(groups.nunique().max()) == 1
+
+
+def _is_time(rows: pd.DataFrame, values: pd.Series) -> bool:
     """Whether a column says no more than which cohort or wave a row is of."""
     return any(
-        time in rows.columns
-        and int(rows.groupby(time, observed=True)[predictor].nunique().max()) == 1
-        for time in ("cohort", "wave")
+        time in rows.columns and _constant(rows, values, (time,)) for time in ("cohort", "wave")
     )
 
 
 def _covered(
     rows: pd.DataFrame, unit: Sequence[str], formula: Formula, cluster: str | None
 ) -> bool:
-    """Whether the model has the unit as a random term, or errors clustered on it or above it."""
-    for term in formula.random:
-        if _same_partition(rows, term.group, unit):
-            return True
+    """Whether the unit has a random intercept, or errors are clustered on it or above it."""
+    if any(term.intercept and _same_partition(rows, term.group, unit) for term in formula.random):
+        return True
     return cluster is not None and _nested(rows, unit, (cluster,))
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from collabsurvey import regression
 from collabsurvey.errors import StudyError, UnknownNameError
 from collabsurvey.regression import Formula, LinearResult, MixedResult, parse_formula
+from collabsurvey.regression.prepare import prepare
 from collabsurvey.reporting.record import Calibrated, ModelRecord
 from collabsurvey.study.cluster_rule import missing_units
+from collabsurvey.study.conditions import CONF_LEVEL
 from collabsurvey.study.config import ModelPlan
 from collabsurvey.study.joining import Joined, with_reasons
 
@@ -27,6 +30,8 @@ def check_model(plan: ModelPlan, joined: Joined) -> Formula:
     StudyError
         Unknown columns, columns that are not numbers, or a unit that the model leaves out:
         all of them together.
+    DataError
+        Rows that no regression can be fitted to: a constant, text as outcome, too few of them.
     """
     formula = parse_formula(plan.formula)
     where = f"model {plan.name!r}"
@@ -45,13 +50,37 @@ def check_model(plan: ModelPlan, joined: Joined) -> Formula:
     if not faults:
         faults += [
             f"{predictor!r} has one value in every {unit}, and the model leaves {unit} out, so its "
-            f"rows would count as separate evidence. Add (1 | {unit}) to the formula"
-            + (f", or cluster: {unit}." if ":" not in unit else ".")
+            f"rows would count as separate evidence. {_remedy(formula, unit)}"
             for predictor, unit in missing_units(joined.frame, formula, cluster=plan.cluster)
         ]
     if faults:
         raise StudyError(where, faults)
+    cluster = cluster_of(plan, formula, joined.frame)
+    extra = [cluster] if cluster else []
+    prepare("a regression", formula, joined.frame, conf_level=CONF_LEVEL, extra=extra)
     return formula
+
+
+def _remedy(formula: Formula, unit: str) -> str:
+    cluster = unit.partition(":")[0]
+    if not formula.random:
+        return f"Add (1 | {unit}) to the formula, or cluster: {cluster}."
+    return (
+        f"Put (1 | {unit}) in the place of the term in brackets, or leave that out and say "
+        f"cluster: {cluster}."
+    )
+
+
+def cluster_of(plan: ModelPlan, formula: Formula, frame: pd.DataFrame) -> str | None:
+    """Whose rows are not independent: the plan's cluster; else schools, else people, with several.
+
+    Staff of one school are never treated as independent because nobody said `cluster`
+    (DESIGN section 2, rule 5); the title of the result says whose errors they are.
+    """
+    if plan.cluster or formula.random:
+        return plan.cluster
+    units = [name for name in ("school", "respondent") if name in frame.columns]
+    return next((name for name in units if frame[name].dropna().duplicated().any()), None)
 
 
 def fit_model(plan: ModelPlan, joined: Joined) -> ModelRecord:
@@ -75,9 +104,8 @@ def fit_model(plan: ModelPlan, joined: Joined) -> ModelRecord:
 def _fit(plan: ModelPlan, formula: Formula, frame: pd.DataFrame) -> LinearResult | MixedResult:
     if formula.random:
         return regression.mixed(plan.formula, frame)
-    if plan.cluster is None:
-        return regression.ols(plan.formula, frame)
-    return regression.ols(plan.formula, frame, cluster=plan.cluster, cov=plan.cov)
+    cluster = cluster_of(plan, formula, frame)
+    return regression.ols(plan.formula, frame, cluster=cluster, cov=plan.cov if cluster else "auto")
 
 
 def _calibrated(
@@ -89,26 +117,30 @@ def _calibrated(
     Error in Nonlinear Models, ch. 4. The means of few teachers vary by chance, which pulls a
     slope towards zero; the figure shows how far.
     """
-    used = [
-        name for name in formula.predictor_columns if f"{name}|shrunken" in joined.frame.columns
-    ]
-    if not used:
-        return ()
-    frame = joined.frame.assign(**{name: joined.frame[f"{name}|shrunken"] for name in used})
-    if frame[used].isna().all(axis=None) or any(frame[name].nunique() < 2 for name in used):
+    columns = set(joined.frame.columns)
+    source = {  # a scale's plain name is the school's mean as well, in a table of schools
+        name: mean
+        for name in formula.predictor_columns
+        for mean in (name, f"{name}_between")
+        if f"{mean}|shrunken" in columns
+    }
+    frame = joined.frame.assign(**{n: joined.frame[f"{m}|shrunken"] for n, m in source.items()})
+    rows = frame.dropna(subset=list(formula.columns))
+    if not source or any(rows[name].nunique() < 2 for name in source):
         return ()
     adjusted = _fit(plan, formula, frame)
     naive = dict(zip(result.estimates["term"], result.estimates["estimate"], strict=True))
     again = dict(zip(adjusted.estimates["term"], adjusted.estimates["estimate"], strict=True))
     return tuple(
         Calibrated(
-            term=name,
-            estimate=float(naive[name]),
-            adjusted=float(again[name]),
-            reliability=float(joined.frame[f"{name}|reliability"].mean()),
+            term=term,
+            estimate=float(naive[term]),
+            adjusted=float(again[term]),
+            reliability=float(rows[f"{mean}|reliability"].mean()),
         )
-        for name in used
-        if name in naive and name in again
+        for name, mean in source.items()
+        for term in naive
+        if term in again and re.search(rf"(?<![\w.]){re.escape(name)}(?![\w.])", term)
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from collabsurvey.study.conditions import Scored, by_school
@@ -41,9 +42,7 @@ def joined_tables(
             continue
         left, conditions = base
         joined = faults.attempt(
-            lambda left=left, conditions=conditions, outcome=outcome, table=table: join_outcome(  # type: ignore[misc]
-                left, outcome, table, conditions=conditions, calendar=calendar
-            )
+            partial(join_outcome, left, outcome, table, conditions=conditions, calendar=calendar)
         )
         if joined is not None:
             tables[outcome.id, outcome.unit] = joined
@@ -79,4 +78,4 @@ def check_models(
                 f"has the unit {joined.unit}. Make them the same."
             )
             continue
-        faults.attempt(lambda plan=plan, joined=joined: check_model(plan, joined))  # type: ignore[misc]
+        faults.attempt(partial(check_model, plan, joined), where=f"model {plan.name!r}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,7 +13,7 @@ from collabsurvey.instruments import load_instrument
 from collabsurvey.instruments.model import Instrument, combine_instruments
 from collabsurvey.reporting.record import SourceFile
 from collabsurvey.responses import Ledger, Responses, concat, read_responses
-from collabsurvey.study.config import ResponseFile, ScoresFile, StudyFile, located
+from collabsurvey.study.config import Outcome, ResponseFile, ScoresFile, StudyFile, located
 from collabsurvey.study.eligible import read_eligible
 from collabsurvey.study.joining import ROLE_NAMES, formula_name, typed_times
 from collabsurvey.study.tables import StudyTable, file_hash, study_table
@@ -82,18 +83,7 @@ def read_study_data(study: StudyFile, folder: Path, faults: Faults) -> StudyData
             scores = None if words else table.frame
     outcomes: dict[str, StudyTable] = {}
     for outcome in study.outcomes:
-        table = faults.attempt(
-            lambda outcome=outcome: study_table(  # type: ignore[misc]
-                located(outcome.path, folder),
-                holds=f"outcomes {outcome.id}",
-                text_columns=outcome.key.values(),
-                columns=outcome.columns,
-                where=outcome.where,
-                derive=outcome.derive,
-                missing=outcome.missing,
-                repair=outcome.repair,
-            )
-        )
+        table = faults.attempt(partial(_outcome_table, outcome, folder))
         if table is not None:
             outcomes[outcome.id] = table
             sources.append(table.source)
@@ -111,8 +101,7 @@ def _all_responses(
     study: StudyFile, folder: Path, faults: Faults, sources: list[SourceFile]
 ) -> Responses | None:
     parts = [
-        faults.attempt(lambda file=file: _response_file(file, study, folder))  # type: ignore[misc]
-        for file in study.responses
+        faults.attempt(partial(_response_file, file, study, folder)) for file in study.responses
     ]
     read = [part for part in parts if part is not None]
     if len(read) < len(parts):
@@ -180,6 +169,19 @@ def _titled(responses: Responses, titles: dict[str, str]) -> Responses:
     )
     instrument = responses.instrument.model_copy(update={"scoring": scoring})
     return replace(responses, instrument=instrument)
+
+
+def _outcome_table(outcome: Outcome, folder: Path) -> StudyTable:
+    return study_table(
+        located(outcome.path, folder),
+        holds=f"outcomes {outcome.id}",
+        text_columns=outcome.key.values(),
+        columns=outcome.columns,
+        where=outcome.where,
+        derive=outcome.derive,
+        missing=outcome.missing,
+        repair=outcome.repair,
+    )
 
 
 def _score_table(plan: ScoresFile, folder: Path) -> StudyTable:
