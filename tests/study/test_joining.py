@@ -204,18 +204,17 @@ def test_staff_roles_are_added_up(staffed: Any) -> None:
     ("numbers", "key", "sentence"),
     [
         (STAFF.assign(school=STAFF["school"].str.replace("S0", "S")), ("school",), "respelling"),
-        (pd.concat([STAFF, STAFF]), ("school",), r"7 keys \(school\) occur more than once"),
-        (STAFF.assign(staff=[None, -1, *[20] * 5]), ("school",), "2 cells without a number"),
+        (pd.concat([STAFF, STAFF]), ("school",), r"\(school\) that occur more than once: 7"),
+        (STAFF.assign(staff=[None, -1, *[20] * 5]), ("school",), "0 or more: 2"),
         (STAFF.assign(staff="many"), ("school",), "holds words, not numbers of staff"),
         (STAFF.assign(wave=1), ("school", "wave"), "the answers have no wave"),
-        (STAFF, ("staff",), "must name the school"),
+        (STAFF.assign(s=STAFF["school"]), ("s",), "must name the school"),
     ],
 )
 def test_staff_numbers_that_cannot_be_used(
     staffed: Any, numbers: pd.DataFrame, key: tuple[str, ...], sentence: str
 ) -> None:
-    (fault,) = staffed(numbers, key).faults
-    assert re.search(sentence, fault)
+    assert re.search(sentence, staffed(numbers, key).faults[-1])
 
 
 def test_staff_numbers_say_their_wave(staffed: Any) -> None:

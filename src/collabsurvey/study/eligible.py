@@ -42,8 +42,8 @@ def read_eligible(plan: Eligible, folder: Path) -> StudyTable:
     known = frame[list(key)].dropna()
     if n := len(known[known.duplicated()].drop_duplicates()):
         faults.append(
-            f"{n} keys ({' × '.join(key)}) occur more than once. Complete the key, for example "
-            "with the staff role; the numbers of a school are then added up."
+            f"keys ({' × '.join(key)}) that occur more than once: {n}. Complete the key, for "
+            "example with the staff role; the numbers of a school are then added up."
         )
     if frame[COUNT].dtype.kind != "f":
         faults.append(
@@ -51,8 +51,8 @@ def read_eligible(plan: Eligible, folder: Path) -> StudyTable:
         )
     elif n := int((frame[COUNT].isna() | (frame[COUNT] < 0)).sum()):
         faults.append(
-            f"the column {plan.count!r} has {n} cells without a number of 0 or more. Correct "
-            "them, or leave these rows out."
+            f"cells of the column {plan.count!r} without a number of 0 or more: {n}. Correct them, "
+            "or leave these rows out."
         )
     if faults:
         raise StudyError(table.source.name, faults)
