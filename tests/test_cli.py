@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -212,3 +214,22 @@ def test_an_output_folder_that_cannot_be_written(call: Call, tmp_path: Path) -> 
     (other / "thesis.docx").write_text("precious", encoding="utf-8")
     refused(call, "run", path, "--out", other)
     assert (other / "thesis.docx").read_text(encoding="utf-8") == "precious"
+
+
+def test_a_reader_who_leaves_and_a_full_disk_give_no_traceback() -> None:
+    words = [sys.executable, "-c", "from collabsurvey.cli import main; main()", "instruments"]
+    shown = subprocess.Popen(
+        [*words, "show", "trust"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert shown.stdout is not None
+    shown.stdout.close()
+    _, err = shown.communicate(timeout=60)
+    assert err == ""
+    full = Path("/dev/full")
+    if full.exists():
+        with full.open("w", encoding="utf-8") as disk:
+            done = subprocess.run(
+                [*words, "list"], stdout=disk, stderr=subprocess.PIPE, text=True, check=False
+            )
+        assert done.returncode == 2
+        assert done.stderr == "Error: the system refused: No space left on device.\n"

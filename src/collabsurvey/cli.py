@@ -182,3 +182,6 @@ def main() -> None:
     except CollabSurveyError as error:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(2)
+    except OSError as error:  # a full disk, a drive that is gone
+        typer.echo(f"Error: the system refused: {error.strerror or error}.", err=True)
+        sys.exit(2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -238,3 +239,22 @@ def test_options_without_effect_are_refused(
     section[0].update(changes)
     with pytest.raises(StudyError, match=sentence):
         Study.from_yaml(write_study(tmp_path, study))
+
+
+def test_a_path_for_windows_is_named(tmp_path: Path) -> None:
+    study = plan()
+    study["responses"][0]["path"] = r"data\answers.csv"
+    if os.sep == "/":
+        (fault,) = check(write_study(tmp_path, study)).faults
+        assert "Write it with /, relative to the study file" in fault
+
+
+def test_the_file_that_names_the_columns_is_on_record(tmp_path: Path) -> None:
+    study = plan()
+    study["responses"][0]["columns"] = "columns.csv"
+    path = write_study(tmp_path, study, staff=answers().rename(columns={"q1": "first question"}))
+    (tmp_path / "columns.csv").write_text("item,column\nq1,first question\n", encoding="utf-8")
+    found = check(path)
+    assert found.faults == ()
+    assert "columns.csv" in [source.name for source in found.data.sources]
+    assert found.survey is not None

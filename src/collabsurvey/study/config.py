@@ -354,12 +354,13 @@ def _model_rules(study: StudyFile, fault: Any) -> None:
 
 
 def located(path: str, folder: Path, environment: Mapping[str, str] = os.environ) -> Path:
-    """A path of the study file: relative to its folder; ${NAME} is an environment variable.
+    r"""A path of the study file: relative to its folder; ${NAME} is an environment variable.
 
     Raises
     ------
     StudyError
-        The variable is not set.
+        The variable is not set, or a path written for Windows, such as data\staff.csv, is read
+        elsewhere, where it would be the name of a file.
     """
 
     def value(match: re.Match[str]) -> str:
@@ -369,4 +370,8 @@ def located(path: str, folder: Path, environment: Mapping[str, str] = os.environ
         return environment[name]
 
     expanded = Path(re.sub(r"\$\{(\w+)\}", value, path))
+    if "\\" in str(expanded) and os.sep == "/" and not (folder / expanded).exists():
+        raise StudyError(
+            path, ["this is a path for Windows. Write it with /, relative to the study file."]
+        )
     return expanded if expanded.is_absolute() else folder / expanded

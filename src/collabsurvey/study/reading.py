@@ -12,7 +12,7 @@ from collabsurvey.errors import CollabSurveyError, FaultsError
 from collabsurvey.instruments import load_instrument
 from collabsurvey.instruments.model import Instrument, combine_instruments
 from collabsurvey.reporting.record import SourceFile
-from collabsurvey.responses import Ledger, Responses, concat, read_responses
+from collabsurvey.responses import Ledger, Responses, concat, read_column_map, read_responses
 from collabsurvey.study.config import Outcome, ResponseFile, ScoresFile, StudyFile, located
 from collabsurvey.study.eligible import read_eligible
 from collabsurvey.study.joining import ROLE_NAMES, formula_name, typed_times
@@ -110,6 +110,10 @@ def _all_responses(
         path = located(file.path, folder)
         n_read = sum(line.n for line in part.ledger if line.step == "read" and line.unit == "rows")
         sources.append(SourceFile(path.name, file_hash(path), n_read, "responses"))
+        if isinstance(file.columns, str):
+            path = located(file.columns, folder)
+            n_read = len(read_column_map(path))
+            sources.append(SourceFile(path.name, file_hash(path), n_read, "columns of items"))
     return faults.attempt(lambda: read[0] if len(read) == 1 else concat(read))
 
 
