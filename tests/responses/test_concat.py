@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from collabsurvey.errors import AnswersError, DataError, OptionError
+from collabsurvey.instruments import load_instrument
 from collabsurvey.responses import Responses, concat, from_frame
 
 
@@ -95,7 +96,7 @@ def test_ids_of_two_types_are_refused(engine: Any) -> None:
 
 
 def test_ids_that_look_alike_across_parts_are_refused(engine: Any) -> None:
-    with pytest.raises(AnswersError, match="such as '07' and '7'"):
+    with pytest.raises(AnswersError, match="'07' and '7'"):
         concat([part(engine, ["07"], [1]), part(engine, ["7"], [1], wave=2)])
 
 
@@ -128,7 +129,7 @@ def test_columns_of_one_part_only_are_kept(engine: Any) -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"scales": {"s": ["q1"]}}, "the questions differ"),
+        ({"scales": {"s": ["q1"]}}, "q2, s differ"),
         ({"response_range": (0, 6)}, "in different ways"),
         ({"reverse_keyed": ["q2"]}, "in different ways"),
         ({"roles": {"respondent": "who"}}, "same roles: cluster is set in one"),
@@ -159,3 +160,28 @@ def test_synthetic_parts_make_a_synthetic_whole() -> None:
 def test_constant_of_a_role_that_is_set_is_refused(engine: Any) -> None:
     with pytest.raises(OptionError, match="wave already is"):
         part(engine, ["a"], [1]).with_constant("wave", 2)
+
+
+def test_waves_may_differ_in_partner_and_in_what_was_asked() -> None:
+    trust = load_instrument("trust")
+    names = [*trust.scale("tru.expect").items, *trust.scale("tru.invest.risk").items]
+    answers = pd.DataFrame({key: [3.0, 4.0] for key in names}, index=[0, 1])
+    answers[list(trust.scale("tru.expect").items)] = 50.0
+    first = from_frame(
+        answers.assign(who=["a", "b"], wave=1),
+        instrument=trust.filled({"partner": "Hill School"}),
+        items="present",
+        roles={"respondent": "who", "wave": "wave"},
+    )
+    second = from_frame(
+        answers.drop(columns="tru.invest.risk.03").assign(who=["a", "b"], wave=2),
+        instrument=trust.filled({"partner": "Dale School"}),
+        items="present",
+        roles={"respondent": "who", "wave": "wave"},
+    )
+    both = concat([first, second])
+    assert both.instrument.scale_ids == ("tru.expect",)
+    assert both.n_rows == 4
+    said = [line.what for line in both.ledger if "left out" in line.what]
+    assert "items that not every part asked, left out: tru.invest.risk.03" in said
+    assert "scales that need them, left out: tru.invest.risk" in said

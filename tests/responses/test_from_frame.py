@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collabsurvey.errors import AnswersError, DataError, OptionError, UnknownNameError
+from collabsurvey.instruments import load_instrument
 from collabsurvey.instruments.model import Instrument, instrument_from_scales
 from collabsurvey.responses import Responses, from_frame
 
@@ -247,13 +248,13 @@ def test_blank_ids_are_missing_and_counted(engine: Any) -> None:
 def test_ids_that_look_alike_are_refused(engine: Any, ids: tuple[str, str]) -> None:
     df = staff().assign(who=[*ids, "11", "12"], q1=[1, 2, 3, 4])
     named = " and ".join(map(repr, sorted(ids)))
-    with pytest.raises(AnswersError, match=rf"1 id is written.* such as {re.escape(named)}"):
+    with pytest.raises(AnswersError, match=rf"1 id is written.*: {re.escape(named)}"):
         read(engine(df))
 
 
 def test_ids_that_differ_only_in_type_are_refused() -> None:
     df = staff().assign(who=pd.Series([7, "7", "11", "12"], dtype=object), q1=[1, 2, 3, 4])
-    with pytest.raises(AnswersError, match="such as '7' and 7"):
+    with pytest.raises(AnswersError, match="'7' and 7"):
         read(df)
 
 
@@ -492,3 +493,23 @@ def test_repeated_names_of_other_engines_are_refused() -> None:
 def test_blank_ids_of_categoricals_are_missing() -> None:
     df = staff().assign(school=pd.Categorical(["A", " ", "B", "B"]), q1=[1, 2, 3, 4])
     assert read(df).frame["school"].isna().tolist() == [False, True, False, False]
+
+
+def test_words_of_many_items_are_one_fault() -> None:
+    trust = load_instrument("trust")
+    df = pd.DataFrame({item: ["Agree", "No idea"] for item in trust.item_ids})
+    df[list(trust.scale("tru.expect").items)] = "30%"
+    with pytest.raises(AnswersError) as caught:
+        from_frame(df, instrument=trust)
+    assert len(caught.value.faults) == 1
+    assert caught.value.faults[0].startswith("37 items (tru.economise.contracts.01, ")
+    assert "'No idea' (37)" in caught.value.faults[0]
+
+
+def test_percentages_and_reasons_are_read() -> None:
+    trust = load_instrument("trust")
+    df = pd.DataFrame({item: ["30%", "Cannot say"] for item in trust.scale("tru.expect").items})
+    read_answers = from_frame(df, instrument=trust, items="present")
+    assert read_answers.frame["tru.expect.01"].tolist()[0] == 30.0
+    assert read_answers.frame["tru.expect.01"].isna().tolist() == [False, True]
+    assert any("cannot_say" in line.what for line in read_answers.ledger)

@@ -22,6 +22,7 @@ from collabsurvey.errors import (
     OptionError,
     UnknownNameError,
 )
+from collabsurvey.instruments import load_instrument
 from collabsurvey.responses import Responses, read_column_map, read_responses, read_table
 
 TEXT = "who,school,q1,q2\n007,Zürich,1,5\n08,Genève,2,\n"
@@ -124,7 +125,7 @@ def xlsx(folder: Path) -> Path:
         (b"\xd0\xcf\x11\xe0\xa1\xb1", "is an old Excel or Word file"),
         (b"%PDF-1.7\n", "is a PDF document"),
         (b"\x89PNG\r\n\x1a\n", "is a picture"),
-        (gzip.compress(b"a,b\n1,2\n"), r"is a compressed \(gzip\) file"),
+        (gzip.compress(b"a,b\n1,2\n", mtime=0), r"is a compressed \(gzip\) file"),
         (b"PAR1....PAR1", "is a Parquet file, not a CSV table. Give its name the ending .parquet"),
         (b"$FL2@(#) SPSS", "is an SPSS file"),
         (b"<!DOCTYPE html><html><body>Log in", "is a web page, not a CSV table"),
@@ -296,3 +297,24 @@ def test_no_bytes_give_anything_but_answers_or_our_errors(
         assert isinstance(responses, Responses)
         read = sum(line.n for line in responses.ledger if line.what.startswith("rows read"))
         assert read == responses.n_rows + responses.ledger.n_dropped()
+
+
+def test_invisible_blanks_in_a_header_can_be_typed(tmp_path: Path) -> None:
+    path = tmp_path / "forms.csv"
+    path.write_text("ID,How\u00a0likely\u200b is it? \n1,4\n2,5\n", encoding="utf-8")
+    table, _ = read_table(path)
+    assert list(table.columns) == ["ID", "How likely is it?"]
+
+
+def test_faults_name_the_file_and_several_instruments_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "answers.csv"
+    instruments = [load_instrument("trust"), load_instrument("culture")]
+    path.write_text("tru.expect.01,cul.gap.01\n50,9\n", encoding="utf-8")
+    with pytest.raises(AnswersError, match=r"^answers.csv has 1 fault:\n  - Item 'cul.gap.01'"):
+        read_responses(path, instrument=instruments, items="present")
+    path.write_text("tru.expect.01,cul.gap.01\n50,4\n", encoding="utf-8")
+    both = read_responses(
+        path, instrument=instruments, slots={"partner": "Dale School"}, items="present"
+    )
+    text = (both.instrument.item("tru.expect.01").text or {})["en-GB"]
+    assert "Dale School" in text

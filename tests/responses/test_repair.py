@@ -191,3 +191,38 @@ def test_rows_in_are_rows_out_and_rows_dropped(who: list[Any], keep: str, data: 
     known = responses.frame["who"].dropna()
     assert known.is_unique
     assert responses.frame.index.is_monotonic_increasing
+
+
+def test_names_are_written_in_one_way_and_trials_left_out(engine: Any) -> None:
+    df = pd.DataFrame(
+        {
+            "who": ["a", "b", "TEST", "c"],
+            "school": ["St Mary’s", "St. Mary's", "x", None],
+            "q1": [1.0, 2.0, 3.0, 4.0],
+            "q2": [1.0, 2.0, 3.0, 4.0],
+        }
+    )
+    options: dict[str, Any] = {
+        "scales": {"s": ["q1", "q2"]},
+        "roles": {"respondent": "who", "cluster": "school"},
+    }
+    with pytest.raises(AnswersError, match="'St Mary’s' and \"St. Mary's\".*repair: {recode:"):
+        from_frame(engine(df), **options)
+    repair = {"recode": {"school": {"St Mary’s": "St. Mary's"}}, "drop_rows": {"who": ["TEST"]}}
+    mended = from_frame(engine(df), **options, repair=repair)
+    kept = engine.pandas(mended.frame).sort_values("who")
+    assert kept["who"].tolist() == ["a", "b", "c"]
+    assert kept["school"].tolist()[:2] == ["St. Mary's", "St. Mary's"]
+    assert kept["school"].isna().tolist() == [False, False, True]
+    assert mended.ledger.n_dropped() == 1
+    said = [(line.step, line.n) for line in mended.ledger if "St. Mary's" in line.what]
+    assert said == [("repair", 1)]
+
+
+def test_a_value_nobody_has_cannot_be_recoded() -> None:
+    df = pd.DataFrame({"who": ["a", "b"], "q1": [1.0, 2.0]})
+    for repair in ({"recode": {"who": {"aa": "b"}}}, {"drop_rows": {"who": ["aa"]}}):
+        with pytest.raises(UnknownNameError, match="Column 'who' has no value 'aa'. Did you mean"):
+            from_frame(df, scales={"s": ["q1"]}, repair=repair)
+    with pytest.raises(OptionError, match="recode"):
+        from_frame(df, scales={"s": ["q1"]}, repair={"recode": {"who": "a"}})

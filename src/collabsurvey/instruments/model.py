@@ -62,6 +62,7 @@ __all__ = [
 
 Rule = Literal["mean", "sum", "composition", "distance", "agreement"]
 
+UNVERSIONED = "0.0.0"  # of an instrument made from scales named in a call
 DEFAULT_MIN_VALID = "2/3"  # score from the answered items if two thirds are answered
 
 
@@ -328,7 +329,7 @@ def instrument_from_scales(
         items_required(min_valid, len(items))
     return Instrument(
         id=instrument_id,
-        version="0.0.0",
+        version=UNVERSIONED,
         title="Scales named in the call",
         kind="own",
         licence=Licence(

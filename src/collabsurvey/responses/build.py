@@ -26,6 +26,8 @@ from collabsurvey.responses.recode import coded_items
 from collabsurvey.responses.repair import (
     Repair,
     drop_empty_rows,
+    drop_named_rows,
+    recode_columns,
     repair_ids,
     resolve_duplicates,
 )
@@ -129,6 +131,8 @@ def from_frame(
     frame, ledger = _plain_roles(frame, roles, ledger)
     if faults := weight_faults(frame, roles):
         raise AnswersError("The table", faults)
+    frame, ledger = drop_named_rows(frame, plan.drop_rows, ledger)
+    frame, ledger = recode_columns(frame, plan.recode, ledger)
     frame, ledger = repair_ids(frame, plan.ids, roles, ledger)
     frame, instrument, ledger = rename_items(
         frame, instrument, columns or {}, roles, items=items, ledger=ledger

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import narwhals as nw
 
 from collabsurvey.errors import DataError, OptionError, UnknownNameError, listed
+from collabsurvey.instruments.model import UNVERSIONED, Instrument
 from collabsurvey.responses.checks import check_answers
 from collabsurvey.responses.engine import (
     Frame,
@@ -16,7 +18,7 @@ from collabsurvey.responses.engine import (
     is_number,
     to_native,
 )
-from collabsurvey.responses.ledger import Ledger
+from collabsurvey.responses.ledger import Ledger, LedgerLine
 from collabsurvey.responses.responses import Responses
 
 
@@ -37,6 +39,7 @@ def concat(parts: Sequence[Responses]) -> Responses:
     """
     if not parts or isinstance(parts, Responses):
         raise OptionError("parts", parts, allowed=("a list of Responses, such as [wave1, wave2]",))
+    parts, ledger_lines = _same_questions(parts)
     first = parts[0]
     frames = [_aligned(first, part) for part in parts]
     engines = list(dict.fromkeys(str(frame.implementation).split(".")[-1] for frame in frames))
@@ -51,24 +54,66 @@ def concat(parts: Sequence[Responses]) -> Responses:
         frame = nw.from_native(to_native(frame).reset_index(drop=True))
     joined = first.replace(
         frame=to_native(frame),
-        ledger=Ledger(tuple(line for part in parts for line in part.ledger)),
+        ledger=Ledger((*(line for part in parts for line in part.ledger), *ledger_lines)),
         synthetic=any(part.synthetic for part in parts),
     )
     return check_answers(joined, only_keys=True)
 
 
-def _aligned(first: Responses, part: Responses) -> Frame:
-    ours, theirs = first.instrument, part.instrument
-    if theirs.item_ids != ours.item_ids or (theirs.id, theirs.version) != (ours.id, ours.version):
+def _same_questions(
+    parts: Sequence[Responses],
+) -> tuple[list[Responses], tuple[LedgerLine, ...]]:
+    """Parts with the items and scales that all of them have.
+
+    The words in slots may differ, as a partner's name does from wave to wave; an item that one
+    part did not ask leaves the scales that need it, and is counted.
+    """
+    first = parts[0].instrument
+    for part in parts[1:]:
+        _refuse_other_instrument(first, part.instrument)
+    shared = set.intersection(*(set(part.instrument.item_ids) for part in parts))
+    if not shared:
+        raise DataError(f"The parts have no item of {first.id!r} in common.")
+    asked = dict.fromkeys(item for part in parts for item in part.instrument.item_ids)
+    absent = [item for item in asked if item not in shared]
+    items = tuple(item for item in first.items if item.id in shared)
+    scales = tuple(scale for scale in first.scoring if shared.issuperset(scale.items))
+    common = first.model_copy(update={"items": items, "scoring": scales})
+    lines: list[LedgerLine] = []
+    if absent:
+        gone = dict.fromkeys(s for part in parts for s in part.instrument.scale_ids)
+        left_out = [name for name in gone if name not in common.scale_ids]
+        what = f"items that not every part asked, left out: {listed(absent, most=200)}"
+        lines.append(LedgerLine("read", what, len(absent), "columns"))
+        if left_out:
+            what = f"scales that need them, left out: {listed(left_out, most=200)}"
+            lines.append(LedgerLine("read", what, len(left_out), "columns"))
+    return [replace(part, instrument=common) for part in parts], tuple(lines)
+
+
+def _refuse_other_instrument(ours: Instrument, theirs: Instrument) -> None:
+    if (theirs.id, theirs.version) != (ours.id, ours.version):
         raise DataError(
             f"Responses to {theirs.id!r} {theirs.version} cannot be put under responses to "
             f"{ours.id!r} {ours.version}: the questions differ."
         )
-    if theirs != ours:
+    plain = {item.id: item.model_copy(update={"text": None}) for item in ours.items}
+    other = {item.id: item.model_copy(update={"text": None}) for item in theirs.items}
+    named_here = ours.version == UNVERSIONED  # scales of the call: a difference may be a slip
+    odd = [i for i in plain if i in other and plain[i] != other[i]]
+    odd += [
+        i for i in dict.fromkeys((*plain, *other)) if named_here and (i in plain) != (i in other)
+    ]
+    odd += [s.id for s in ours.scoring if s.id in theirs.scale_ids and theirs.scale(s.id) != s]
+    if odd or ours.response_sets != theirs.response_sets:
+        what = f"{listed(odd)} differ" if odd else "the possible answers differ"
         raise DataError(
-            f"The parts read {ours.id!r} {ours.version} in different ways: answers, keys or scales "
-            "differ. Read all parts with the same options."
+            f"The parts read {ours.id!r} {ours.version} in different ways: {what}. Read all parts "
+            "with the same options."
         )
+
+
+def _aligned(first: Responses, part: Responses) -> Frame:
     if set(part.roles) != set(first.roles):
         differ = sorted(set(part.roles) ^ set(first.roles))
         raise DataError(

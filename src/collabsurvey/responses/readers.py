@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from collabsurvey.errors import AnswersError, NotSupportedError, OptionError
-from collabsurvey.instruments.model import Instrument
+from collabsurvey.instruments.model import Instrument, combine_instruments
 from collabsurvey.responses.build import ColumnMap, Items, from_frame
 from collabsurvey.responses.ledger import Ledger, LedgerLine
 from collabsurvey.responses.numbers import numbers_from_text
@@ -25,7 +25,8 @@ PLATFORMS = ("csv", "parquet")
 def read_responses(
     path: str | Path,
     *,
-    instrument: Instrument | None = None,
+    instrument: Instrument | Sequence[Instrument] | None = None,
+    slots: Mapping[str, str] | None = None,
     scales: Mapping[str, Sequence[str]] | None = None,
     reverse_keyed: Iterable[str] = (),
     response_range: tuple[float, float] | None = None,
@@ -54,13 +55,16 @@ def read_responses(
     columns : mapping, or path of a CSV
         As in `from_frame`; a file has the columns `item`, `column` and, for questions asked
         about each partner, `partner`.
+    instrument : Instrument, or several that were fielded together
+    slots : mapping, optional
+        The words that stood in the questions: {"partner": "Hill School"}.
     constants : mapping of role to value
         Roles that have one value in the whole file, such as {"wave": 1}.
     repair : mapping
         What may be mended, and how; see `collabsurvey.responses.repair`.
     encoding, delimiter : str, optional
         Found where they are left out; see `read_table`.
-    instrument, scales, reverse_keyed, response_range, min_valid, roles, key, missing_codes, items,
+    scales, reverse_keyed, response_range, min_valid, roles, key, missing_codes, items,
     synthetic
         As in `from_frame`.
 
@@ -90,21 +94,28 @@ def read_responses(
     frame, weight_lines = _with_weights(frame, roles)
     if isinstance(columns, str | Path):
         columns = read_column_map(columns)
-    responses = from_frame(
-        frame,
-        instrument=instrument,
-        scales=scales,
-        reverse_keyed=reverse_keyed,
-        response_range=response_range,
-        min_valid=min_valid,
-        missing_codes=missing_codes,
-        roles=roles,
-        key=key,
-        columns=columns,
-        items=items,
-        repair=repair,
-        synthetic=synthetic,
-    )
+    if isinstance(instrument, list | tuple):
+        instrument = combine_instruments(instrument)
+    if slots and isinstance(instrument, Instrument):
+        instrument = instrument.filled(slots)
+    try:
+        responses = from_frame(
+            frame,
+            instrument=instrument,  # type: ignore[arg-type]
+            scales=scales,
+            reverse_keyed=reverse_keyed,
+            response_range=response_range,
+            min_valid=min_valid,
+            missing_codes=missing_codes,
+            roles=roles,
+            key=key,
+            columns=columns,
+            items=items,
+            repair=repair,
+            synthetic=synthetic,
+        )
+    except AnswersError as error:  # which of several files it is
+        raise AnswersError(Path(path).name, error.faults) from None
     counted = responses.ledger.lines[1:]  # the file's own lines say how many rows were read
     ledger = Ledger((*lines, *weight_lines, *counted)).named(Path(path).name)
     return replace(responses, ledger=ledger)

@@ -28,6 +28,7 @@ class Coded:
     expression: nw.Expr | None
     lines: tuple[LedgerLine, ...] = ()
     faults: tuple[str, ...] = ()
+    unknown: tuple[tuple[str, int], ...] = ()  # words the response set does not know, and how often
 
 
 def coded_items(
@@ -38,6 +39,7 @@ def coded_items(
     schema = frame.collect_schema()
     faults = _contradictions(instrument, numbers)
     unread: set[str] = set()
+    unknown: dict[tuple[object, ...], dict[str, Coded]] = {}  # alike answers and words → items
     expressions: list[nw.Expr] = []
     for item in instrument.item_ids:
         if is_number(schema[item]):
@@ -51,11 +53,17 @@ def coded_items(
             continue
         coded = text_codes(frame, item, instrument.response_set(item), words)
         faults += coded.faults
+        if coded.unknown:
+            answers = instrument.item(item).response
+            words_of_item = tuple(sorted({folded(word) for word, _ in coded.unknown}))
+            unknown.setdefault((answers, words_of_item), {})[item] = coded
         ledger = ledger.extend(coded.lines)
         if coded.expression is None:
             unread.add(item)
         else:
             expressions.append(coded.expression)
+    for group in unknown.values():
+        faults.append(_unknown_text(group, instrument.response_set(next(iter(group)))))
     frame = frame.with_columns(*expressions)
     if faults:
         rest = [item for item in instrument.items if item.id not in unread]
@@ -144,7 +152,7 @@ def text_codes(
         if not is_known(cell):
             continue
         word = folded(cell)
-        number = as_code(word)
+        number = as_code(word.removesuffix("%") if _is_percentage(answers) else word)
         if not word or word in missing:
             gone[cell.strip(BLANKS)] += n
         elif word in labels:
@@ -157,10 +165,8 @@ def text_codes(
             codes[cell] = number
         else:
             unknown[cell] = n
-    if unknown:
-        faults.append(_unknown_text(item, unknown, labels))
-    if faults:
-        return Coded(None, faults=tuple(faults))
+    if unknown or faults:
+        return Coded(None, faults=tuple(faults), unknown=tuple(sorted(unknown.items())))
     lines = []
     if n_labels:
         lines.append(LedgerLine("recode", "label text turned into codes", n_labels, "cells", item))
@@ -183,6 +189,8 @@ def label_codes(answers: ResponseSet | None) -> dict[str, tuple[float, ...]]:
             for by_value in texts.values():
                 for code, label in by_value.items():
                     found.setdefault(folded(label), {})[float(code)] = None
+        for code, reason in answers.missing.items():  # "cannot_say" also stands for "Cannot say"
+            found.setdefault(folded(reason.replace("_", " ")), {})[float(code)] = None
     return {label: tuple(codes) for label, codes in found.items() if label}
 
 
@@ -225,18 +233,40 @@ def _replace(item: str, codes: Mapping[str, float]) -> nw.Expr:
     ).alias(item)
 
 
-def _unknown_text(item: str, unknown: Mapping[str, int], labels: Mapping[str, object]) -> str:
-    texts = [f"{text!r} ({n})" for text, n in sorted(unknown.items())]
-    shown = listed(texts, most=SHOWN)
+def _is_percentage(answers: ResponseSet | None) -> bool:
+    """Whether answers go from 0 to 100, so that "70%" is 70."""
+    return (
+        answers is not None
+        and answers.type == "bounded"
+        and (answers.low, answers.high) == (0, 100)
+    )
+
+
+def _unknown_text(group: Mapping[str, Coded], answers: ResponseSet | None) -> str:
+    """One sentence for all items of one response set that have the same unknown words."""
+    counts: Counter[str] = Counter()
+    for coded in group.values():
+        counts.update(dict(coded.unknown))
+    shown = listed([f"{text!r} ({n})" for text, n in sorted(counts.items())], most=SHOWN)
+    items = list(group)
+    who = (
+        f"Item {items[0]!r} has"
+        if len(items) == 1
+        else f"{len(items)} items ({listed(items, most=3)}) have"
+    )
+    labels = label_codes(answers)
     if not labels:
         return (
-            f"Item {item!r} has answers that are words: {shown}. Use an instrument that has these "
+            f"{who} answers that are words: {shown}. Use an instrument that has these "
             "labels, code them as numbers first, or name them in missing_codes if they mean that "
             "no answer was given."
         )
-    near = get_close_matches(folded(min(unknown)), list(labels), n=1)
+    near = get_close_matches(folded(min(counts)), list(labels), n=1)
     hint = f"Did you mean {near[0]!r}?" if near else f"Known labels: {listed(labels)}."
+    if answers is not None and answers.type == "bounded":
+        hint = f"Numbers from {answers.low:g} to {answers.high:g} are wanted."
+    its = "its response set does" if len(items) == 1 else "their response set does"
     return (
-        f"Item {item!r} has answers that its response set does not know: {shown}. {hint} "
+        f"{who} answers that {its} not know: {shown}. {hint} "
         "If they mean that no answer was given, name them in missing_codes."
     )

@@ -2,6 +2,8 @@ r"""Repairs that the user declares: ids, repeated, impossible, empty and cut-off
 
     repair = {
         "ids": {"pattern": r"^_(\d+)_1$", "column": "user", "unmatched": "missing"},
+        "recode": {"school": {"Riverside Acad.": "Riverside Academy", "?": None}},
+        "drop_rows": {"user": ["TEST"]},
         "duplicates": {"keep": "most_complete"},
         "out_of_range": "missing",
         "empty_rows": "drop",
@@ -16,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 import narwhals as nw
@@ -41,7 +43,7 @@ from collabsurvey.responses.ledger import Ledger
 
 Keep = Literal["most_complete", "first", "last"]
 Unmatched = Literal["error", "missing", "drop"]
-REPAIRS = ("ids", "duplicates", "out_of_range", "empty_rows", "truncated")
+REPAIRS = ("ids", "recode", "drop_rows", "duplicates", "out_of_range", "empty_rows", "truncated")
 KEEP: tuple[Keep, ...] = ("most_complete", "first", "last")
 UNMATCHED: tuple[Unmatched, ...] = ("error", "missing", "drop")
 SHOWN_IDS = 5
@@ -84,6 +86,8 @@ class Repair:
     """Everything that may be mended; see the module."""
 
     ids: tuple[IdRepair, ...] = ()
+    recode: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
+    drop_rows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     duplicates: Keep | None = None
     out_of_range: Literal["missing"] | None = None
     empty_rows: Literal["drop"] | None = None
@@ -105,6 +109,12 @@ class Repair:
             _known(duplicates, ("keep",), where="repair['duplicates']")
             duplicates = duplicates.get("keep")
             _one_of("repair['duplicates']['keep']", duplicates, KEEP)
+        recode = given.get("recode") or {}
+        if not _is_nested(recode, Mapping):
+            raise OptionError("repair['recode']", recode, allowed=({"school": {"old": "new"}},))
+        drop_rows = given.get("drop_rows") or {}
+        if not _is_nested(drop_rows, list | tuple):
+            raise OptionError("repair['drop_rows']", drop_rows, allowed=({"user": ["TEST"]},))
         for name, word in (
             ("out_of_range", "missing"),
             ("empty_rows", "drop"),
@@ -114,11 +124,20 @@ class Repair:
                 _one_of(f"repair[{name!r}]", given[name], (word,))
         return cls(
             ids=tuple(IdRepair.from_mapping(entry) for entry in entries),
+            recode={
+                column: {str(old): None if new is None else str(new) for old, new in pairs.items()}
+                for column, pairs in recode.items()
+            },
+            drop_rows={column: tuple(map(str, values)) for column, values in drop_rows.items()},
             duplicates=duplicates,
             out_of_range=given.get("out_of_range"),
             empty_rows=given.get("empty_rows"),
             truncated=given.get("truncated"),
         )
+
+
+def _is_nested(given: object, inner: Any) -> bool:
+    return isinstance(given, Mapping) and all(isinstance(value, inner) for value in given.values())
 
 
 def _known(given: Mapping[str, Any], keys: Sequence[str], *, where: str) -> None:
@@ -130,6 +149,52 @@ def _known(given: Mapping[str, Any], keys: Sequence[str], *, where: str) -> None
 def _one_of(option: str, value: object, allowed: Iterable[str]) -> None:
     if value not in tuple(allowed):
         raise OptionError(option, value, allowed=allowed)
+
+
+def drop_named_rows(
+    frame: Frame, named: Mapping[str, Sequence[str]], ledger: Ledger
+) -> tuple[Frame, Ledger]:
+    """Leave out rows by a value, such as a colleague's trial; a value nobody has is a fault."""
+    for column, values in named.items():
+        text, counts = _spellings(frame, column, values, where="repair['drop_rows']")
+        frame = frame.filter(text.is_null() | ~text.is_in(list(values)))
+        what = f"rows with {listed(map(repr, values))}, as the repair says"
+        ledger = ledger.add("drop", what, sum(counts.values()), column=column)
+    return frame, ledger
+
+
+def recode_columns(
+    frame: Frame, recode: Mapping[str, Mapping[str, str | None]], ledger: Ledger
+) -> tuple[Frame, Ledger]:
+    """Write values in another way, such as a school's name; a value nobody has is a fault."""
+    for column, pairs in recode.items():
+        text, counts = _spellings(frame, column, pairs, where="repair['recode']")
+        new = text
+        for old, value in pairs.items():
+            new = nw.when(text != old).then(new).otherwise(nw.lit(value, dtype=nw.String))
+            what = f"{old!r} set to missing" if value is None else f"{old!r} written {value!r}"
+            ledger = ledger.add("repair", what, counts[old], unit="cells", column=column)
+        frame = frame.with_columns(nw.when(~text.is_null()).then(new).alias(column))
+    return frame, ledger
+
+
+def _spellings(
+    frame: Frame, column: str, values: Iterable[str], *, where: str
+) -> tuple[nw.Expr, dict[str, int]]:
+    """The column as text, and how many rows have each of the values."""
+    known = column_names(frame)
+    if column not in known:
+        raise UnknownNameError("column", column, available=known, where=where)
+    text = nw.col(column).cast(nw.String)
+    counted = collect(
+        frame.select(text.alias("value__")).group_by("value__").agg(nw.len().alias("rows__"))
+    )
+    counts = dict(zip(counted["value__"].to_list(), counted["rows__"].to_list(), strict=True))
+    for value in values:
+        if value not in counts:
+            there = [str(cell) for cell in counts if is_known(cell)]
+            raise UnknownNameError("value", value, available=there, where=f"Column {column!r}")
+    return text, {value: int(counts[value]) for value in values}
 
 
 def repair_ids(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -142,9 +143,15 @@ def _columns(rows: Sequence[list[str]]) -> list[pa.Array]:
 
 
 def _named(header: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The header with a name for each nameless column, and those names."""
+    """The header with a name for each nameless column, and those names.
+
+    Blanks that cannot be seen (no-break, zero-width) become plain ones, so that a name can be
+    typed as it is read.
+    """
     names: list[str] = []
     made: list[str] = []
+    plain = [visible(column) for column in header]
+    header = plain if len(set(plain)) == len(set(header)) else header
     for place, column in enumerate(header, start=1):
         name = column
         if not column.strip():
@@ -154,6 +161,13 @@ def _named(header: Sequence[str]) -> tuple[list[str], list[str]]:
             made.append(name)
         names.append(name)
     return names, made
+
+
+def visible(name: str) -> str:
+    """A column name without invisible characters: no-break blanks are blanks, ends are cut."""
+    return re.sub(
+        r"[\u200b-\u200d\u2060\ufeff]", "", re.sub(r"[\u00a0\u2007\u202f]", " ", name)
+    ).strip()
 
 
 def _read_parquet(file: Path) -> tuple[pd.DataFrame, tuple[LedgerLine, ...]]:
