@@ -143,7 +143,7 @@ def _mend_rest(
     # Every school of the hidden partnerships is hidden: take in the partnership whose
     # smallest school is smallest, and hide that school.
     shown = {
-        parent: min((sizes[name] for name in members), default=0)
+        parent: min((sizes[name] for name in members if sizes[name] > 0), default=0)
         for parent, members in children.items()
         if parent not in hidden.parents and members
     }

@@ -70,7 +70,15 @@ class Details:
     kind: Literal["details"] = "details"
 
 
-Block = Heading | Paragraph | Bullets | Terms | TableBlock | FigureBlock | Details
+@dataclass(frozen=True, eq=False)
+class Cards:
+    """Groups of parts that belong together: below each other on a screen, two abreast in print."""
+
+    cards: tuple[tuple[Block, ...], ...]
+    kind: Literal["cards"] = "cards"
+
+
+Block = Heading | Paragraph | Bullets | Terms | TableBlock | FigureBlock | Details | Cards
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,28 +10,20 @@ from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from collabsurvey.display import Chart
-from collabsurvey.display.charts import GRID, INK, MOST_NAMES, chart_height, interval_chart
+from collabsurvey.display.charts import chart_height, interval_chart
 from collabsurvey.display.diverging import diverging_items
-from collabsurvey.reporting.groups import SUPPRESSED, TIME, label_of
-from collabsurvey.reporting.model_release import INTERCEPT
+from collabsurvey.reporting.caterpillar import WIDTH, caterpillar, short, unit_of
+from collabsurvey.reporting.groups import SUPPRESSED
+from collabsurvey.reporting.model_release import INTERCEPT, outcome_words
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-
     from collabsurvey.reporting.item_release import ItemAnswers
     from collabsurvey.reporting.release import Release
 
-WIDTH = 4.6  # inches: letters stay legible when a telephone shows it at four fifths
 TITLE_WRAP = 46
 TITLE_LINE = 16  # points
-WAVE_STYLES = (("#8C8C8C", "s"), (INK, "o"), ("#D55E00", "^"), ("#009E73", "D"), ("#000000", "v"))
-LONGEST_NAME = 26
 AXIS_WRAP = 32
-MOST_LINES = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +170,7 @@ def reliability_figure(shown: Release) -> list[Figure]:
     table = table[table["alpha"].notna()]
     title = "Reliability (alpha) of each scale"
     chart = interval_chart(
-        [_short(shown.scale_title(scale)) for scale in table["scale"]],
+        [short(shown.scale_title(scale)) for scale in table["scale"]],
         table["alpha"].tolist(),
         table["ci_low"].tolist(),
         table["ci_high"].tolist(),
@@ -200,76 +192,11 @@ def mean_figures(shown: Release) -> list[Figure]:
             if rows.empty:
                 continue
             title = f"{facts.title}: mean of each {word}"
+            span = (facts.low, facts.high)
             axis = f"mean, with its {shown.conf_level:.0%} interval"
-            chart = caterpillar(rows, unit_of(rows, level), title=title, axis=axis)
+            chart = caterpillar(rows, unit_of(rows, level), title=title, axis=axis, span=span)
             figures.append(Figure(means_name(level, number, facts.column), title, chart))
     return figures
-
-
-def unit_of(table: pd.DataFrame, level: str) -> str:
-    """Column that names the groups of a table of means."""
-    before = list(table.columns)[: list(table.columns).index("scale")]
-    return level if level in before else next(name for name in before if name not in TIME)
-
-
-def caterpillar(rows: pd.DataFrame, unit: str, *, title: str, axis: str) -> Chart:
-    """Group means in order of size, with intervals; waves side by side on one line."""
-    when = next((name for name in TIME if name in rows.columns), None)
-    waves = [""] if when is None else sorted({label_of(w) for w in rows[when]})
-    names = rows[unit].map(label_of)
-    wave_of = names.map(lambda _: "") if when is None else rows[when].map(label_of)
-    last = rows[wave_of == waves[-1]]
-    order = list(dict.fromkeys(last.sort_values("mean", ascending=False)[unit].map(label_of)))
-    order += [name for name in dict.fromkeys(names) if name not in order]
-    place = {name: i for i, name in enumerate(order)}
-    step = 0.7 / len(waves)
-
-    def draw(ax: Axes) -> None:
-        for w, wave in enumerate(waves):
-            here = rows[wave_of == wave]
-            colour, marker = WAVE_STYLES[(w + (len(waves) == 1)) % len(WAVE_STYLES)]
-            y = np.array([place[label_of(name)] for name in here[unit]], dtype=float)
-            y += step * (w - (len(waves) - 1) / 2)
-            ax.hlines(y, here["ci_low"], here["ci_high"], color=colour, linewidth=1.6, zorder=2)
-            name = f"{when} {wave}" if when else None
-            ax.plot(
-                here["mean"],
-                y,
-                marker,
-                color=colour,
-                markersize=5,
-                linestyle="none",
-                label=name,
-                zorder=3,
-            )
-        ax.set_ylim(len(order) - 0.5, -0.5)
-        if len(order) <= MOST_NAMES:
-            ax.set_yticks(range(len(order)), [_short(name) for name in order])
-        else:
-            ax.set_yticks([])
-            ax.set_ylabel(f"{len(order)} groups, highest first")
-        ax.set_xlabel(axis)
-        ax.grid(axis="x", color=GRID, linewidth=0.8, zorder=0)
-        ax.spines[["top", "right", "left"]].set_visible(False)
-        ax.tick_params(axis="y", length=0)
-        if len(waves) > 1:
-            ax.legend(
-                loc="lower left",
-                bbox_to_anchor=(0, 1),
-                ncols=4,
-                frameon=False,
-                fontsize=9,
-                borderaxespad=0.1,
-            )
-
-    means = rows["mean"]
-    described = (
-        f"{title}. {len(order)} groups; means from {means.min():.2f} to {means.max():.2f}. "
-        "The figures are in the table that follows."
-    )
-    room = 1 + 0.35 * (len(waves) - 1)
-    height = 1.2 + (chart_height(len(order)) - 1.2) * room + (0.25 if len(waves) > 1 else 0)
-    return Chart(title=title, description=described, draw=draw, size=(WIDTH, height))
 
 
 def model_figures(shown: Release) -> list[Figure]:
@@ -279,25 +206,22 @@ def model_figures(shown: Release) -> list[Figure]:
         table = model.estimates[model.estimates["term"] != INTERCEPT]
         if table.empty:
             continue
-        title = f"{model.name}: coefficients"
+        labels = [short(shown.said(model.label(term))) for term in table["term"]]
+        title = f"{model.name}: what goes with {outcome_words(shown, model)}"
         chart = interval_chart(
-            [_short(shown.readable(term)) for term in table["term"]],
+            labels,
             table["estimate"].tolist(),
             table["ci_low"].tolist(),
             table["ci_high"].tolist(),
             title=title,
             axis=textwrap.fill(
-                f"change in {shown.readable(model.outcome)} ({model.conf_level:.0%}\u00a0interval)",
+                f"change in {outcome_words(shown, model)} ({model.conf_level:.0%}\u00a0interval)",
                 AXIS_WRAP,
             ),
             reference=0.0,
         )
-        lines = sum(_short(shown.readable(term)).count("\n") for term in table["term"])
+        lines = sum(label.count("\n") for label in labels)
         height = chart_height(len(table)) + 0.15 * lines
         chart = replace(chart, size=(WIDTH, height))
         figures.append(Figure(model_name(number, model.name), title, chart))
     return figures
-
-
-def _short(text: str) -> str:
-    return "\n".join(textwrap.wrap(text, LONGEST_NAME)[:MOST_LINES]) or text

@@ -6,7 +6,8 @@ from each table's own numbers; `disclosure` has the rule.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+import re
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from math import isnan
 from typing import TYPE_CHECKING, Any
@@ -68,6 +69,19 @@ def labels_of(column: pd.Series[Any]) -> pd.Series[Any]:
     """Every value of a column as it is written."""
     labelled: pd.Series[Any] = column.astype(object).map(label_of)
     return labelled
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Different names as a reader looks for them: S2 before S10."""
+    return sorted(set(names), key=name_order)
+
+
+def name_order(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Key that puts names in the order of their letters and their numbers."""
+    parts = re.split(r"(\d+)", name)
+    return tuple(
+        (0, int(part), "") if part.isdecimal() else (1, 0, part.casefold()) for part in parts
+    )
 
 
 def count_people(scores: pd.DataFrame, by: str, people: People) -> dict[str, int]:
@@ -150,6 +164,20 @@ def response_table(record: RunRecord, cells: Mapping[Cell, Hidden]) -> pd.DataFr
     table["rate"] = table["n"] / table["n_eligible"]
     parents = parents_by_school(record.scores, People.of(record.scores))
     return _suppressed(table, unit, None, "school", record.min_group, cells, parents)
+
+
+def response_waves(record: RunRecord) -> dict[str, tuple[float, float]]:
+    """Answers and places of each wave over all schools, where both are known and not few."""
+    frame = record.response_by_school
+    if frame is None or not {"wave", "n_eligible"} <= set(frame.columns):
+        return {}
+    found = {}
+    waves = labels_of(frame["wave"])
+    for wave in in_order(name for name in waves if name):
+        rows = frame[waves == wave]
+        if rows["n_eligible"].notna().all() and rows["n"].sum() >= record.min_group:
+            found[wave] = float(rows["n"].sum()), float(rows["n_eligible"].sum())
+    return found
 
 
 def means_table(

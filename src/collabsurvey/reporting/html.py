@@ -33,13 +33,13 @@ def report_sections(shown: Release, origin: Mapping[str, Any]) -> tuple[Section,
     return (
         findings_section(shown),
         people_section(shown),
-        cleaning_section(shown),
         scales_section(shown),
         distributions_section(shown),
         reliability_section(shown),
         schools_section(shown),
         models_section(shown),
         limits_section(shown),
+        cleaning_section(shown),
         making_section(shown, origin),
     )
 

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from collabsurvey.reporting.groups import labels_of
+from collabsurvey.reporting.term_words import spaced, term_words
 from collabsurvey.reporting.wording import plural_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from collabsurvey.reporting.record import Calibrated, ModelRecord, RunRecord
+    from collabsurvey.reporting.release import Release
 
 SINGLE_GROUPS = ("respondent", "school", "cluster", "partnership", "partner")
 PEOPLE_GROUPS = ("staff_role", "stratum")  # shown where no level is small
 INTERCEPT = "(Intercept)"
+LEAST_DF = 4  # Pustejovsky & Tipton (2018): below, even corrected p-values cannot be trusted
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +47,17 @@ class ReleasedModel:
     in_words: tuple[str, ...]  # one sentence a coefficient
     cluster_word: str  # what the clusters are, where the result says so
     n_withheld: int
+    labels: Mapping[str, str] = field(default_factory=dict)  # term → what differs, in words
+
+    def label(self, term: str) -> str:
+        """A term in words; columns of scales keep their names, for `Release.readable`."""
+        return self.labels.get(term, term)
+
+    @property
+    def rough_terms(self) -> tuple[str, ...]:
+        """Terms whose intervals rest on so few groups that they are rough."""
+        table = self.estimates[self.estimates["term"] != INTERCEPT]
+        return tuple(table.loc[table["df"] < LEAST_DF, "term"])
 
     @property
     def n_clusters(self) -> int | None:
@@ -89,7 +103,14 @@ def release_model(model: ModelRecord, record: RunRecord) -> ReleasedModel:
         in_words=_sentences(result, model.unit, set(table.loc[keep, "term"])),
         cluster_word=str(getattr(result, "group", "") or getattr(result, "cluster", "") or ""),
         n_withheld=n_withheld,
+        labels=term_words(result),
     )
+
+
+def outcome_words(shown: Release, model: ReleasedModel) -> str:
+    """The outcome as a reader calls it: the title of a scale, or its column with spaces."""
+    titled = shown.readable(model.outcome)
+    return titled if titled != model.outcome else spaced(model.outcome)
 
 
 def _sentences(result: Any, unit: str, terms: set[str]) -> tuple[str, ...]:

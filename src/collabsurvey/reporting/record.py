@@ -92,7 +92,8 @@ class RunRecord:
     overview_by: ReliabilityOverview | None = None  # by wave, role, … where the study asks
     item_analyses: Mapping[str, ItemAnalysisResult] = field(default_factory=dict)
     answers: AnswerTables | None = None
-    icc: IccResult | None = None
+    icc: IccResult | Mapping[str, IccResult] | None = None  # one result, or one a wave
+    icc_by_wave: Mapping[str, IccResult] = field(default_factory=dict)  # goes before `icc`
     aggregates: Mapping[str, AggregateResult] = field(default_factory=dict)  # level → means
     joins: tuple[JoinCount, ...] = ()
     models: tuple[ModelRecord, ...] = ()
@@ -100,4 +101,6 @@ class RunRecord:
     prereg: str = ""
     limits: tuple[str, ...] = ()  # what the study layer knows that a reader must be told
     school_word: str = "school"  # how the report calls a cluster
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # what could not be calculated, and why
+    # Title of an instrument → what it must not be used for; left out, the instrument says it
+    not_for: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -19,15 +19,25 @@ from collabsurvey.reporting.groups import (
     People,
     count_people,
     hidden_cells,
+    in_order,
     labels_of,
     means_table,
     response_table,
+    response_waves,
 )
+from collabsurvey.reporting.icc_release import icc_results, released_icc
 from collabsurvey.reporting.item_release import ItemAnswers, answers_of, items_table
 from collabsurvey.reporting.model_release import ReleasedModel, release_model
 from collabsurvey.reporting.pseudonyms import safe_school_scores, safe_scores
-from collabsurvey.reporting.scale_release import ScaleFacts, overall_table, scale_facts
-from collabsurvey.reporting.wording import names_any, without_ids
+from collabsurvey.reporting.scale_release import (
+    ScaleFacts,
+    not_for_of,
+    overall_table,
+    scale_facts,
+    without_unaveraged,
+)
+from collabsurvey.reporting.term_words import spaced
+from collabsurvey.reporting.wording import names_any, plural_of, without_ids
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,8 +59,6 @@ ROLE_COLUMNS = (
     "n_respondents",
 )
 GROUP_COLUMNS = ("school", "cluster", "partnership")
-ICC_DIGITS = 2  # where groups are hidden: exact variances and totals could be solved for them
-ICC_SOLVABLE = ("f_statistic", "mean_size", "design_effect")
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +79,11 @@ class Release:
     prereg: str
     school_word: str
     from_scores: bool  # the study starts at scores of schools, not at answers
-    n_respondents: int | None  # None where fewer than min_group, or not known
+    n_respondents: int | None  # people; None where fewer than min_group, or not known
+    n_answers: int | None  # rows: a person has one in each wave
     n_schools: int | None
+    waves: tuple[str, ...]  # in order; empty where the study has none
+    not_for: Mapping[str, tuple[str, ...]]  # title of an instrument → forbidden uses
     scales: tuple[ScaleFacts, ...]
     scores: pd.DataFrame
     ledger: pd.DataFrame
@@ -80,6 +91,7 @@ class Release:
     options: Mapping[str, Any]
     response: pd.DataFrame | None
     response_total: float | None  # of all groups, hidden ones too
+    response_waves: Mapping[str, tuple[float, float]]  # wave → answers, places, over all groups
     means: Mapping[str, pd.DataFrame]
     icc: pd.DataFrame | None
     reliability: pd.DataFrame | None
@@ -119,6 +131,12 @@ class Release:
             return text
         either = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
         return re.sub(rf"(?<![\w.])(?:{either})(?![\w.])", lambda found: names[found.group()], text)
+
+    def said(self, text: str) -> str:
+        """`readable`, with the names of other columns as words and groups by their name."""
+        words = plural_of(self.school_word)
+        named = re.sub(r"\bgroups of (?:school|cluster)\b", words, self.readable(text))
+        return spaced(named)
 
     def parts_of(self, whole: ScaleFacts) -> tuple[ScaleFacts, ...]:
         """Smaller scales that hold all items of a scale between them; empty where none do."""
@@ -166,16 +184,22 @@ def release(record: RunRecord, *, key: bytes) -> Release:
         school_word=record.school_word,
         from_scores=from_scores,
         n_respondents=n_people if enough else None,
+        n_answers=None if from_scores or not enough else len(record.scores),
         n_schools=None if people.school is None else int(record.scores[people.school].nunique()),
-        scales=scale_facts(record, scales, min_group, by_school=from_scores),
+        waves=_waves(record, people),
+        not_for=not_for_of(record),
+        scales=scale_facts(
+            record, scales, min_group, units=_units(record, n_people), by_school=from_scores
+        ),
         scores=_scores(record, scales, key, cells, from_scores),
         ledger=_ledger(record, ids),
         sources=record.sources,
         options=record.options,
         response=response,
         response_total=total if total is not None and total >= min_group else None,
+        response_waves=response_waves(record),
         means=_means(record, cells, from_scores),
-        icc=_icc(record, cells) if enough else None,
+        icc=released_icc(record, cells) if enough else None,
         reliability=overall_table(record.overview, min_group),
         reliability_by=overall_table(record.overview_by, min_group, grouped=True),
         items={
@@ -208,6 +232,19 @@ def scale_columns(record: RunRecord) -> tuple[str, ...]:
 def _n_people(record: RunRecord, people: People) -> int:
     everyone = record.scores.assign(everyone__="all")
     return count_people(everyone, "everyone__", people)["all"] if len(everyone) else 0
+
+
+def _units(record: RunRecord, n_people: int | None) -> str:
+    """What a row of the scores is, in the plural."""
+    if n_people is None:
+        return plural_of(record.school_word)
+    return "people" if n_people == len(record.scores) else "answers"
+
+
+def _waves(record: RunRecord, people: People) -> tuple[str, ...]:
+    if people.wave is None:
+        return ()
+    return tuple(in_order(label for label in labels_of(record.scores[people.wave]) if label))
 
 
 def _response_total(record: RunRecord) -> float | None:
@@ -244,27 +281,9 @@ def _means(
             for level, result in record.aggregates.items()
         }
     return {
-        level: means_table(record, level, result.to_frame(), cells)
+        level: means_table(record, level, without_unaveraged(record, result.to_frame()), cells)
         for level, result in record.aggregates.items()
     }
-
-
-def _icc(record: RunRecord, cells: Mapping[Cell, Hidden]) -> pd.DataFrame | None:
-    """Intraclass correlations; rounded where groups are hidden.
-
-    With the exact variance between schools, the grand total and every other school's mean,
-    the means of two hidden schools are the roots of a quadratic.
-    """
-    if record.icc is None:
-        return None
-    table = record.icc.to_frame()
-    if "n" in table.columns:
-        table = table[table["n"] >= record.min_group].reset_index(drop=True)
-    if any(hidden.groups for hidden in cells.values()):
-        table = table.drop(columns=[name for name in ICC_SOLVABLE if name in table.columns])
-        decimals = [name for name in table.columns if table[name].dtype.kind == "f"]
-        table[decimals] = table[decimals].round(ICC_DIGITS)
-    return table
 
 
 def _ledger(record: RunRecord, ids: frozenset[str]) -> pd.DataFrame:
@@ -279,7 +298,7 @@ def _result_notes(record: RunRecord, ids: frozenset[str]) -> dict[str, tuple[str
         "reliability": record.overview,
         "reliability_by": record.overview_by,
         "scores": record.score_result,
-        "icc": record.icc,
+        **{f"icc {wave}".strip(): result for wave, result in icc_results(record).items()},
         **{f"means {level}": result for level, result in record.aggregates.items()},
     }
     groups = frozenset(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,7 +54,8 @@ class ScaleFacts:
     mean: float | None
     sd: float | None
     items: tuple[str, ...] = ()
-    units: str = "respondents"  # what n counts: "schools" where the study starts at scores
+    units: str = "people"  # what n counts: "answers" where people answered several times
+    averaged: bool = True  # whether means of schools are a use its instrument supports
 
     @property
     def is_draft(self) -> bool:
@@ -63,10 +64,46 @@ class ScaleFacts:
 
 
 def scale_facts(
-    record: RunRecord, columns: tuple[str, ...], min_group: int, *, by_school: bool
+    record: RunRecord, columns: tuple[str, ...], min_group: int, *, units: str, by_school: bool
 ) -> tuple[ScaleFacts, ...]:
-    """Facts of every scale that has a column of scores."""
-    return tuple(_facts(record, column, min_group, by_school) for column in columns)
+    """Facts of every scale that has a column of scores; `units` is what a row is."""
+    found = (_facts(record, column, min_group, by_school) for column in columns)
+    return tuple(replace(facts, units=units) for facts in found)
+
+
+def not_for_of(record: RunRecord) -> dict[str, tuple[str, ...]]:
+    """What each instrument must not be used for, by its title."""
+    if record.not_for:
+        return {title: uses for title, uses in record.not_for.items() if uses}
+    instrument = record.responses.instrument if record.responses is not None else None
+    if instrument is None or not instrument.use.not_for:
+        return {}
+    return {instrument.title: instrument.use.not_for}
+
+
+def without_unaveraged(record: RunRecord, table: pd.DataFrame) -> pd.DataFrame:
+    """A table of group means without the scales whose instrument does not support them."""
+    instrument = record.responses.instrument if record.responses is not None else None
+    keep = [
+        instrument is None
+        or (scale := _scale_of(instrument, str(name))) is None
+        or may_be_averaged(instrument, scale)
+        for name in table["scale"]
+    ]
+    return table[keep].reset_index(drop=True)
+
+
+def may_be_averaged(instrument: Instrument, scale: Scale) -> bool:
+    """Whether means of schools are shown: where an instrument file says which unit it may have.
+
+    Scales named in a call or a study file belong to no construct, and nobody said anything
+    against their means.
+    """
+    defined = {construct.id for construct in instrument.constructs}
+    described = scale.id in defined or any(
+        instrument.item(item).construct_id is not None for item in scale.items
+    )
+    return scale.aggregate is not None or not described
 
 
 def overall_table(result: Any, min_group: int, *, grouped: bool = False) -> pd.DataFrame | None:
@@ -122,7 +159,7 @@ def _facts(record: RunRecord, column: str, min_group: int, by_school: bool) -> S
         mean=float(known.mean()) if shown and len(known) else None,
         sd=float(known.std(ddof=1)) if shown and len(known) > 1 else None,
         items=scale.items if scale is not None else (),
-        units=f"{record.school_word}s" if by_school else "respondents",
+        averaged=instrument is None or scale is None or may_be_averaged(instrument, scale),
     )
 
 

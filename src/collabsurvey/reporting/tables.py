@@ -1,8 +1,12 @@
-"""The tables of a report as files: unrounded, hidden groups blank."""
+"""The tables of a report as files: hidden groups blank, unrounded but where that protects people.
+
+A spreadsheet takes a cell that begins with =, +, - or @ for a formula; such texts (names of
+schools, wordings) get an apostrophe in front, numbers do not.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from collabsurvey.reporting.figures import slug
 
@@ -10,6 +14,27 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from collabsurvey.reporting.release import Release
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def spreadsheet_safe(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with no text that a spreadsheet would run."""
+    safe = table.copy()
+    for name in safe.columns:
+        if safe[name].dtype.kind not in "fiub":
+            safe[name] = safe[name].map(_plain_text, na_action="ignore")
+    return safe.rename(columns=_plain_text)
+
+
+def _plain_text(cell: Any) -> Any:
+    if not isinstance(cell, str) or not cell.startswith(FORMULA_STARTS):
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell
 
 
 def csv_tables(shown: Release) -> dict[str, pd.DataFrame]:

@@ -62,3 +62,29 @@ def interval(low: float, high: float, digits: int = 2) -> str:
         return "–"
     ends = (f"{round(end, digits) + 0.0:.{digits}f}" for end in (low, high))  # + 0.0: never −0
     return "\u00a0to\u00a0".join(ends).replace("-", "−")
+
+
+def sizes(low: float, high: float, digits: int = 2) -> str:
+    """An interval on one side of 0 as sizes, the smaller first: −0.4 to −0.1 is 0.10 to 0.40."""
+    smaller, larger = sorted((abs(low), abs(high)))
+    return interval(smaller, larger, digits)
+
+
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def number_word(n: int) -> str:
+    """Numbers up to ten as words."""
+    return NUMBERS[n] if n < len(NUMBERS) else f"{n:,}"
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """A number with a true minus, never minus zero."""
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
+
+
+def quoted(names: Sequence[str], *, most: int) -> str:
+    """“a”, “b” and 3 more."""
+    shown = [f"“{name}”" for name in names[:most]]
+    more = [f"{len(names) - most} more"] if len(names) > most else []
+    return joined([*shown, *more])

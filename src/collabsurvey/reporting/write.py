@@ -2,7 +2,8 @@
 
 Everything is written into a hidden folder beside the one asked for, which then takes its
 place by two renames. A run that is stopped in between leaves either the old folder or the
-new one; the next run finishes or undoes what it finds.
+new one; the next run finishes or undoes what it finds. A folder that holds a file which no
+run wrote is not replaced: `provenance.json` lists those that one did.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from collabsurvey.errors import NotSupportedError, OutputError
+from collabsurvey.errors import NotSupportedError, OutputError, listed
 from collabsurvey.reporting.figures import all_figures
 from collabsurvey.reporting.html import render_html
 from collabsurvey.reporting.provenance import SCHEMA, provenance
 from collabsurvey.reporting.pseudonyms import read_key
 from collabsurvey.reporting.release import Release, release
-from collabsurvey.reporting.tables import csv_tables
+from collabsurvey.reporting.tables import csv_tables, spreadsheet_safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +32,26 @@ if TYPE_CHECKING:
 
 FORMATS = ("html",)
 PROVENANCE = "provenance.json"
+WRITTEN = "written"  # its list of the files of the folder
+# What runs wrote before the list was kept
+EARLIER_FILES = ("report.html", "ledger.csv", "scores.parquet", PROVENANCE)
+EARLIER_FOLDERS = {"tables": ".csv", "figures": ".svg"}
+LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")  # an operating system leaves these anywhere
+MOST_NAMED = 5
+READ_ME = """\
+What is in this folder, and who may have it
+
+report.html       the report. Small groups are hidden, so it may be passed on.
+tables/           the numbers of the report, unrounded, except where rounding protects people
+                  (icc.csv where groups are hidden). They may be passed on with the report.
+figures/          the figures of the report, as files.
+ledger.csv        every step that changed or left out an answer.
+provenance.json   versions, files, seed and options, to run the study again.
+scores.parquet    the scores of single people, one row a person (and wave), under codes that
+                  cannot be turned back. It stays with the evaluator: do not send it on.
+
+The next run replaces this folder. Keep files of your own elsewhere.
+"""
 
 
 def write_folder(
@@ -48,8 +69,8 @@ def write_folder(
     record : RunRecord
         Unsuppressed; what may be written is decided here.
     folder : path
-        Absent, empty, or written by an earlier run, which is replaced. Parent folders are
-        made.
+        Absent, empty, or written by an earlier run, which is replaced unless files were
+        added to it. Parent folders are made.
     formats : names
         Documents to write: "html".
     key_file : path, optional
@@ -121,7 +142,44 @@ def check_folder(folder: str | Path) -> Path:
             f"The folder {str(folder)!r} holds files that collabsurvey did not write, so it is not "
             "replaced. Choose another folder, or empty this one."
         )
+    if target.is_dir() and (added := added_files(target)):
+        raise OutputError(
+            f"The folder {str(folder)!r} holds files that collabsurvey did not write and that a "
+            f"new run would delete: {listed(added, most=MOST_NAMED)}. Move them to another "
+            "folder, or write this run to another one."
+        )
     return target
+
+
+def added_files(folder: Path) -> list[str]:
+    """Files in the folder of an earlier run that no run wrote, in order."""
+    try:
+        origin = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        origin = {}
+    written = origin.get(WRITTEN)
+    return [
+        name
+        for name in files_in(folder)
+        if Path(name).name not in LITTER
+        and not (_by_earlier_version(name) if written is None else name in written)
+    ]
+
+
+def files_in(folder: Path) -> list[str]:
+    """Every file below a folder (links and empty folders too), relative to it, in order."""
+    return sorted(
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_symlink() or not path.is_dir() or not any(path.iterdir())
+    )
+
+
+def _by_earlier_version(name: str) -> bool:
+    parts = Path(name).parts
+    if len(parts) == 1:
+        return name in EARLIER_FILES or name in EARLIER_FOLDERS
+    return len(parts) == 2 and Path(name).suffix == EARLIER_FOLDERS.get(parts[0])
 
 
 def is_ours(folder: Path) -> bool:
@@ -190,7 +248,9 @@ def _fill(folder: Path, shown: Release, started: datetime | None) -> None:
         _text(folder / "figures" / f"{figure.file_name}.svg", figure.standalone_svg())
     _csv(folder / "ledger.csv", _marked(shown.ledger, shown))
     _marked(shown.scores, shown).to_parquet(folder / "scores.parquet", index=False)
-    _json(folder / PROVENANCE, origin)
+    _text(folder / "README.txt", READ_ME)
+    written = sorted([*files_in(folder), PROVENANCE])
+    _json(folder / PROVENANCE, {**origin, WRITTEN: written})
 
 
 def _marked(table: pd.DataFrame, shown: Release) -> pd.DataFrame:
@@ -203,7 +263,7 @@ def _text(path: Path, text: str) -> None:
 
 
 def _csv(path: Path, table: pd.DataFrame) -> None:
-    table.to_csv(path, index=False, encoding="utf-8", lineterminator="\n")
+    spreadsheet_safe(table).to_csv(path, index=False, encoding="utf-8", lineterminator="\n")
 
 
 def _json(path: Path, content: Mapping[str, Any]) -> None:

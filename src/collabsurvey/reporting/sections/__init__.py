@@ -4,11 +4,11 @@ from collabsurvey.reporting.sections.closing import limits_section, making_secti
 from collabsurvey.reporting.sections.findings import findings_section
 from collabsurvey.reporting.sections.measures import (
     distributions_section,
-    reliability_section,
     scales_section,
 )
 from collabsurvey.reporting.sections.models import models_section
 from collabsurvey.reporting.sections.people import cleaning_section, people_section
+from collabsurvey.reporting.sections.reliability import reliability_section
 from collabsurvey.reporting.sections.schools import schools_section
 
 __all__ = [

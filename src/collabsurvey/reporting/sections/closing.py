@@ -10,14 +10,16 @@ from collabsurvey.reporting.document import (
     Block,
     Bullets,
     Details,
+    Heading,
     Paragraph,
     Section,
     TableBlock,
 )
 from collabsurvey.reporting.groups import SUPPRESSED
-from collabsurvey.reporting.sections.measures import draft_titles
+from collabsurvey.reporting.model_release import INTERCEPT
+from collabsurvey.reporting.sections.measures import draft_titles, unaveraged_words
 from collabsurvey.reporting.sections.people import response_rate
-from collabsurvey.reporting.wording import counted, joined, plural_of, sentence
+from collabsurvey.reporting.wording import counted, joined, plural_of, quoted, sentence
 
 if TYPE_CHECKING:
     from collabsurvey.reporting.release import Release
@@ -29,7 +31,13 @@ FEW_CLUSTERS = 50  # below: Maas & Hox (2005), Methodology 1:86-92
 def limits_section(shown: Release) -> Section:
     """Limits the study named, and those that can be worked out from what was done."""
     limits = [sentence(text) for text in (*shown.limits, *computed_limits(shown))]
-    return Section("limits", "Limits", (Bullets(tuple(dict.fromkeys(limits))),))
+    blocks: list[Block] = [Bullets(tuple(dict.fromkeys(limits)))]
+    if shown.notes:
+        blocks += [
+            Heading("What could not be calculated"),
+            Bullets(tuple(sentence(shown.readable(note)) for note in shown.notes)),
+        ]
+    return Section("limits", "Limits", tuple(blocks))
 
 
 def computed_limits(shown: Release) -> list[str]:
@@ -52,6 +60,12 @@ def computed_limits(shown: Release) -> list[str]:
             "Nothing is recorded here about how the questions were tested, so how far the scores "
             "mean what their names say must be judged from their source."
         )
+    if shown.not_for:
+        uses = list(dict.fromkeys(use for uses in shown.not_for.values() for use in uses))
+        found.append(f"The questions must not be used for: {'; '.join(uses)}.")
+    if said := unaveraged_words(shown):
+        found.append(said)
+        found += _means_in_models(shown)
     if not shown.from_scores:
         found.append(
             "People reported on themselves and their organisations at one sitting. Mood, courtesy "
@@ -61,7 +75,8 @@ def computed_limits(shown: Release) -> list[str]:
     rate = response_rate(shown)
     if rate is not None and rate[2] < 1:
         found.append(
-            f"{1 - rate[2]:.0%} of those who could have answered did not. They may think "
+            f"{1 - rate[2]:.0%} of those who could have answered did not"
+            f"{', counting each wave' if len(shown.waves) > 1 else ''}. They may think "
             "otherwise, and nothing here corrects for that."
         )
     if shown.models:
@@ -80,12 +95,26 @@ def computed_limits(shown: Release) -> list[str]:
     return found
 
 
+def _means_in_models(shown: Release) -> list[str]:
+    """Models that rest on school means which an instrument does not support."""
+    columns = [f"{facts.column}_between" for facts in shown.scales if not facts.averaged]
+    resting = [
+        model.name for model in shown.models if any(name in model.formula for name in columns)
+    ]
+    if not resting:
+        return []
+    which = "The model" if len(resting) == 1 else "The models"
+    verb = "rests" if len(resting) == 1 else "rest"
+    return [f"{which} {quoted(resting, most=len(resting))} {verb} on such means all the same."]
+
+
 def _model_limits(shown: Release) -> list[str]:
     found = []
-    tests = sum(len(model.estimates) - 1 for model in shown.models)
+    tests = sum(int((model.estimates["term"] != INTERCEPT).sum()) for model in shown.models)
     if tests > 1:
+        verb = "was" if len(shown.models) == 1 else "were"
         found.append(
-            f"{counted(len(shown.models), 'model')} with {tests} coefficients were tested, "
+            f"{counted(len(shown.models), 'model')} with {tests} coefficients {verb} tested, "
             "without a correction for their number: about one in twenty would look clear by "
             "chance alone."
         )
@@ -104,14 +133,21 @@ def making_section(shown: Release, origin: Mapping[str, Any]) -> Section:
             f"Made with collabsurvey {versions.get('collabsurvey', '')}"
             f" on {_date(origin.get('finished'))}, seed {shown.seed}. The file provenance.json "
             "holds everything that is needed to run the study again. Ids of respondents were "
-            "replaced by codes that cannot be turned back. Folded tables of this page are printed "
-            "only if they are open; all of them are files in the folder tables."
+            "replaced by codes that cannot be turned back. Folded parts of this page are printed "
+            "only if they are open; the tables are files in the folder tables, unrounded, except "
+            "where rounding protects people."
         )
     ]
+    if not shown.from_scores:
+        blocks.append(
+            Paragraph(
+                "The file scores.parquet holds one row for each person (and wave). It stays with "
+                "the evaluator: do not send it on with this report.",
+                "note",
+            )
+        )
     if shown.prereg:
         blocks.append(Paragraph(f"Registered beforehand: {shown.prereg}."))
-    if shown.notes:
-        blocks.append(Bullets(tuple(map(sentence, shown.notes))))
     if files:
         blocks.append(
             TableBlock(

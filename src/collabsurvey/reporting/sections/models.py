@@ -9,7 +9,6 @@ from collabsurvey.display.table import format_p
 from collabsurvey.reporting.document import (
     Block,
     Bullets,
-    Details,
     FigureBlock,
     Heading,
     Paragraph,
@@ -18,10 +17,13 @@ from collabsurvey.reporting.document import (
 )
 from collabsurvey.reporting.figures import model_name
 from collabsurvey.reporting.groups import SCHOOL
-from collabsurvey.reporting.model_release import INTERCEPT, ReleasedModel
-from collabsurvey.reporting.wording import counted, interval, plural_of, sentence
+from collabsurvey.reporting.model_release import INTERCEPT, ReleasedModel, outcome_words
+from collabsurvey.reporting.sections.technical import technical
+from collabsurvey.reporting.wording import counted, interval, joined, plural_of, sentence, signed
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from collabsurvey.reporting.release import Release
 
 SMALL = 0.1  # coefficients below this are shown to three decimals
@@ -47,7 +49,7 @@ def models_section(shown: Release) -> Section:
         Paragraph(
             "Each model asks how an outcome differs between people or "
             f"{plural_of(shown.school_word)} that differ in one thing and are alike in the others "
-            "listed. A coefficient is the difference in the outcome that goes with one more unit. "
+            "listed. The figures are differences in the outcome that go with one more unit. "
             "An interval that contains 0 means that the data allow for no difference."
         )
     ]
@@ -70,32 +72,39 @@ def _model_blocks(shown: Release, number: int, model: ReleasedModel) -> list[Blo
         role = f"{role} Hypothesis: {sentence(model.hypothesis)}"
     blocks: list[Block] = [Heading(model.name[:1].upper() + model.name[1:]), Paragraph(role)]
     blocks.append(Paragraph(_basis(shown, model)))
-    blocks.append(TableBlock(_estimates(shown, model)))
+    shown_terms = model.estimates[model.estimates["term"] != INTERCEPT]
+    if not shown_terms.empty:
+        blocks.append(TableBlock(_estimates(shown, model)))
     if any(term != INTERCEPT for term in model.estimates["term"]):
         blocks.append(FigureBlock(model_name(number, model.name)))
     said = model.in_words or plain_words(model)
     if said:
-        words = tuple(shown.readable(text).replace(" %", "%") for text in said)
+        words = tuple(shown.said(text).replace(" %", "%") for text in said)
         blocks += [Paragraph("In plain words:"), Bullets(words)]
+    if rough := [shown.said(model.label(term)) for term in model.rough_terms]:
+        few = plural_of(_cluster_word(shown, model))
+        which = "This interval rests" if len(rough) == 1 else "These intervals rest"
+        blocks.append(
+            Paragraph(f"{which} on very few {few}; read as rough: {joined(rough)}.", "note")
+        )
     if model.calibrated:
         blocks += _calibrated(shown, model)
+    parts: list[Block] = [TableBlock(_all_estimates(shown, model))]
     if model.variance_components is not None:
-        blocks.append(Details("Variances of the random part", (TableBlock(_variances(model)),)))
-    if model.notes:
-        blocks.append(Bullets(tuple(map(sentence, model.notes))))
-    return blocks
+        parts.append(TableBlock(_variances(shown, model)))
+    notes = [f"The formula is {model.formula}", *model.notes]
+    return [*blocks, *technical(shown, notes, *parts)]
 
 
 def _basis(shown: Release, model: ReleasedModel) -> str:
     many = model.unit == "school" and shown.n_schools and model.rows_used > shown.n_schools
     each = " in one year or wave" if many else ""
-    rows = f"The model is {model.formula}; one row is a {model.unit}{each}. "
+    unit = shown.school_word if model.unit == "school" else "person’s answer"
+    rows = f"The outcome is {outcome_words(shown, model)}; one row is one {unit}{each}. "
     dropped = model.rows_joined - model.rows_used
-    rows += f"It rests on {counted(model.rows_used, 'row')}"
+    rows += f"The model rests on {counted(model.rows_used, 'row')}"
     if model.n_clusters is not None:
-        word = model.cluster_word
-        word = shown.school_word if word in ("", *SCHOOL) else word
-        rows += f" in {counted(model.n_clusters, word)}"
+        rows += f" in {counted(model.n_clusters, _cluster_word(shown, model))}"
     if dropped > 0:
         rows += f"; {counted(dropped, 'row')} had a missing value and could not be used"
     elif dropped == 0:
@@ -103,23 +112,50 @@ def _basis(shown: Release, model: ReleasedModel) -> str:
     return f"{rows}."
 
 
+def _cluster_word(shown: Release, model: ReleasedModel) -> str:
+    word = model.cluster_word
+    return shown.school_word if word in ("", *SCHOOL) else word
+
+
 def _estimates(shown: Release, model: ReleasedModel) -> Table:
+    """Difference and interval of each term; the level when all else is zero is in the notes."""
+    table = model.estimates[model.estimates["term"] != INTERCEPT]
+    digits = _digits(table)
+    return Table(
+        f"What goes with {outcome_words(shown, model)}: {model.name}",
+        {
+            "term": [shown.said(model.label(term)) for term in table["term"]],
+            "estimate": table["estimate"].tolist(),
+            "interval": _intervals(table, digits),
+            "p_value": table["p_value"].tolist(),
+        },
+        formats={"estimate": f".{digits}f", "p_value": "p"},
+        labels={
+            "term": "with one more unit of",
+            "estimate": f"difference in {outcome_words(shown, model)}",
+            "interval": f"{model.conf_level:.0%} interval",
+            "p_value": "p",
+        },
+    )
+
+
+def _all_estimates(shown: Release, model: ReleasedModel) -> Table:
+    """Everything that was estimated, under the names the formula gives it."""
     table = model.estimates
-    digits = 3 if table["estimate"].abs().max() < SMALL else 2
+    digits = _digits(table)
     columns: dict[str, list[object]] = {
-        "term": [shown.readable(term) for term in table["term"]],
+        "term": [
+            "level when all else is zero" if term == INTERCEPT else term for term in table["term"]
+        ],
         "estimate": table["estimate"].tolist(),
         "std_error": table["std_error"].tolist(),
-        "interval": [
-            interval(low, high, digits)
-            for low, high in zip(table["ci_low"], table["ci_high"], strict=True)
-        ],
+        "interval": _intervals(table, digits),
     }
     if (table["df"] < float("inf")).any():
         columns["df"] = table["df"].tolist()
     columns["p_value"] = table["p_value"].tolist()
     return Table(
-        f"Coefficients: {model.name} (outcome: {shown.readable(model.outcome)})",
+        f"Coefficients: {model.name} (outcome: {model.outcome})",
         columns,
         formats={
             **dict.fromkeys(("estimate", "std_error"), f".{digits}f"),
@@ -129,9 +165,19 @@ def _estimates(shown: Release, model: ReleasedModel) -> Table:
         labels={
             "std_error": "standard error",
             "interval": f"{model.conf_level:.0%} interval",
+            "df": "degrees of freedom",
             "p_value": "p",
         },
     )
+
+
+def _digits(table: pd.DataFrame) -> int:
+    return 3 if table["estimate"].abs().max() < SMALL else 2
+
+
+def _intervals(table: pd.DataFrame, digits: int) -> list[object]:
+    ends = zip(table["ci_low"], table["ci_high"], strict=True)
+    return [interval(low, high, digits) for low, high in ends]
 
 
 def plain_words(model: ReleasedModel) -> tuple[str, ...]:
@@ -155,11 +201,6 @@ def plain_words(model: ReleasedModel) -> tuple[str, ...]:
     return tuple(said)
 
 
-def signed(value: float) -> str:
-    """Two decimals with a true minus."""
-    return f"{value:.2f}".replace("-", "−")
-
-
 def _calibrated(shown: Release, model: ReleasedModel) -> list[Block]:
     parts = model.calibrated
     word = shown.school_word
@@ -174,7 +215,7 @@ def _calibrated(shown: Release, model: ReleasedModel) -> list[Block]:
             Table(
                 f"As estimated, and allowing for the reliability of {word} means: {model.name}",
                 {
-                    "term": [shown.readable(part.term) for part in parts],
+                    "term": [shown.said(model.label(part.term)) for part in parts],
                     "estimate": [part.estimate for part in parts],
                     "adjusted": [part.adjusted for part in parts],
                     "reliability": [part.reliability for part in parts],
@@ -190,13 +231,17 @@ def _calibrated(shown: Release, model: ReleasedModel) -> list[Block]:
     ]
 
 
-def _variances(model: ReleasedModel) -> Table:
+def _variances(shown: Release, model: ReleasedModel) -> Table:
     table = model.variance_components
     if table is None:
         return Table("", {})
+    words = {INTERCEPT: "level", "Residual": "rest", **dict.fromkeys(SCHOOL, shown.school_word)}
     return Table(
         f"Variances: {model.name}",
-        {str(name): table[name].tolist() for name in table.columns},
+        {
+            str(name): [words.get(cell, cell) for cell in table[name].tolist()]
+            for name in table.columns
+        },
         labels={
             "vcov": "variance",
             "sdcor": "standard deviation or correlation",

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from collabsurvey.display import Table
 from collabsurvey.reporting.document import Block, Details, Paragraph, Section, TableBlock
-from collabsurvey.reporting.groups import SUPPRESSED, TIME
-from collabsurvey.reporting.wording import counted, sentence
+from collabsurvey.reporting.groups import SUPPRESSED, TIME, labels_of, name_order
+from collabsurvey.reporting.wording import counted, number_word, sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,9 +78,14 @@ def people_section(shown: Release) -> Section:
             )
         )
     else:
-        people = f"{counted(shown.n_respondents, 'person', 'people')} answered"
-        where = f" in {counted(shown.n_schools, word)}" if shown.n_schools else ""
-        blocks.append(Paragraph(f"{people}{where}."))
+        blocks.append(Paragraph(" ".join(answered_words(shown))))
+        by_wave = [
+            f"Wave {wave}: {n:,.0f} of {places:,.0f} ({n / places:.0%})."
+            for wave, (n, places) in shown.response_waves.items()
+            if places
+        ]
+        if len(by_wave) > 1:
+            blocks.append(Paragraph(" ".join(by_wave)))
     if shown.response is not None:
         blocks += _response_blocks(shown, shown.response)
     for join in shown.joins:
@@ -94,8 +99,32 @@ def people_section(shown: Release) -> Section:
     return Section("who-answered", "Who answered", tuple(blocks))
 
 
+def answered_words(shown: Release) -> list[str]:
+    """How many people answered, and what share of the places was filled, where it is known.
+
+    With several waves a person has a place in each, so answers are set against places.
+    """
+    people = counted(shown.n_respondents or 0, "person", "people")
+    where = f" in {counted(shown.n_schools, shown.school_word)}" if shown.n_schools else ""
+    several = len(shown.waves) > 1
+    rate = response_rate(shown)
+    if rate is None:
+        when = f", over {number_word(len(shown.waves))} waves" if several else ""
+        return [f"{people}{where} answered{when}."]
+    answers, places, share = rate
+    of = (
+        f"{counted(round(places), 'place')} over {number_word(len(shown.waves))} waves"
+        if several
+        else f"{counted(round(places), 'person', 'people')} who could have answered"
+    )
+    return [
+        f"{people}{where} answered.",
+        f"That is {counted(round(answers), 'answer')} out of {of} ({share:.0%}).",
+    ]
+
+
 def response_rate(shown: Release) -> tuple[float, float, float] | None:
-    """People who answered, who could have, and the share, where both numbers are known.
+    """Answers, places (people who could have, in every wave), and the share, where known.
 
     Taken over groups whose figures are shown and over hidden ones together only where the
     numbers of all are known.
@@ -112,16 +141,7 @@ def response_rate(shown: Release) -> tuple[float, float, float] | None:
 def _response_blocks(shown: Release, table: pd.DataFrame) -> list[Block]:
     word = shown.school_word
     blocks: list[Block] = []
-    rate = response_rate(shown)
-    if rate is not None:
-        forms = "" if "wave" not in table.columns else ", over all waves"
-        blocks.append(
-            Paragraph(
-                f"{rate[0]:,.0f} answers came from {rate[1]:,.0f} people who could have "
-                f"answered{forms}: a response rate of {rate[2]:.0%}."
-            )
-        )
-    elif table["n_eligible"].isna().all():
+    if table["n_eligible"].isna().all():
         blocks.append(
             Paragraph(
                 f"How many people could have answered in each {word} was not given, so response "
@@ -136,14 +156,14 @@ def _response_blocks(shown: Release, table: pd.DataFrame) -> list[Block]:
             Paragraph(f"The table has {len(table):,} rows; it is in the file tables/response.csv.")
         )
         return blocks
+    unit = str(table.columns[0])
+    keys = [name for name in table.columns if name in (unit, "partnership", *TIME)]
+    table = table.sort_values(
+        keys, key=lambda names: labels_of(names).map(name_order), kind="stable"
+    )
     hide = table[SUPPRESSED].tolist()
     mark = hidden_mark(table, shown)
-    unit = str(table.columns[0])
-    columns: dict[str, list[object]] = {
-        str(name): table[name].tolist()
-        for name in table.columns
-        if name in (unit, "partnership", *TIME)
-    }
+    columns: dict[str, list[object]] = {str(name): labels_of(table[name]).tolist() for name in keys}
     columns["n"] = [mark if gone else round(n) for gone, n in zip(hide, table["n"], strict=True)]
     if table["n_eligible"].notna().any():
         columns["n_eligible"] = table["n_eligible"].tolist()

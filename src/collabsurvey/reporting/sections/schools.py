@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from collabsurvey.display import Table
+from collabsurvey.reporting.caterpillar import unit_of
 from collabsurvey.reporting.document import (
     Block,
+    Cards,
     Details,
     FigureBlock,
     Heading,
@@ -14,10 +16,14 @@ from collabsurvey.reporting.document import (
     Section,
     TableBlock,
 )
-from collabsurvey.reporting.figures import means_name, unit_of
-from collabsurvey.reporting.groups import SCHOOL, SUPPRESSED, TIME
+from collabsurvey.reporting.figures import means_name
+from collabsurvey.reporting.groups import SCHOOL, SUPPRESSED, TIME, labels_of, name_order
+from collabsurvey.reporting.icc_release import P_DIGITS, ROUNDED
+from collabsurvey.reporting.sections.change import change_blocks
+from collabsurvey.reporting.sections.measures import draft_titles, unaveraged_words
 from collabsurvey.reporting.sections.people import MOST_ROWS, hidden_mark, suppression_words
-from collabsurvey.reporting.wording import counted, interval, plural_of
+from collabsurvey.reporting.sections.technical import not_calculated, technical
+from collabsurvey.reporting.wording import interval, joined, plural_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,35 +34,67 @@ GOOD_ICC2 = 0.70  # Bliese (2000), after the convention for reliability of scale
 
 
 def schools_section(shown: Release) -> Section:
-    """Intraclass correlations first, for they say how far to trust the means that follow."""
+    """How much schools differ first, for it says how far to trust the means that follow."""
     words = plural_of(shown.school_word)
-    blocks: list[Block] = []
+    blocks: list[Block] = not_calculated(shown, "Differences between", "Means by")
+    if draft_titles(shown):
+        blocks.append(
+            Paragraph(
+                f"The questions are drafts: do not rank {words}. Differences below may come from "
+                f"the questions as well as from the {words}.",
+                "warning",
+            )
+        )
+    if said := unaveraged_words(shown):
+        blocks.append(Paragraph(said, "note"))
     if shown.icc is not None and not shown.icc.empty:
         blocks += _icc_blocks(shown, shown.icc)
+    blocks += change_blocks(shown)
     for level, table in shown.means.items():
         word = shown.school_word if level in SCHOOL else level
-        blocks.append(Heading(f"Means by {word}"))
-        blocks += _mean_blocks(shown, level, word, table)
+        if not table.empty:
+            blocks.append(Heading(f"Means by {word}"))
+            blocks += _mean_blocks(shown, level, word, table)
     if not blocks:
         blocks.append(Paragraph(f"This study did not ask for means of {words}."))
     return Section("schools", f"{words.capitalize()} side by side", tuple(blocks))
 
 
+def told_apart(shown: Release) -> list[tuple[str, int, int]]:
+    """For each wave ("" without waves): scales whose means tell schools apart, and all scales.
+
+    Scales whose means are not a use their instrument supports are not counted.
+    """
+    table = shown.icc
+    if table is None or "icc2" not in table.columns:
+        return []
+    no_mean = {n for facts in shown.scales if not facts.averaged for n in (facts.id, facts.column)}
+    table = table[~table["variable"].isin(no_mean)]
+    if "wave" not in table.columns:
+        parts = [("", table)] if len(table) else []
+    else:
+        parts = [(str(wave), part) for wave, part in table.groupby("wave", sort=False)]
+    return [(wave, int((part["icc2"] >= GOOD_ICC2).sum()), len(part)) for wave, part in parts]
+
+
 def _icc_blocks(shown: Release, table: pd.DataFrame) -> list[Block]:
     word, words = shown.school_word, plural_of(shown.school_word)
-    name = "variable" if "variable" in table.columns else str(table.columns[0])
     columns: dict[str, list[object]] = {
-        "scale": [shown.scale_title(scale) for scale in table[name]]
+        "scale": [shown.scale_title(scale) for scale in table["variable"]]
     }
+    if "wave" in table.columns:
+        columns["wave"] = table["wave"].tolist()
     columns["icc1"] = table["icc1"].tolist()
     columns["interval"] = [
         interval(low, high) for low, high in zip(table["icc1_low"], table["icc1_high"], strict=True)
     ]
-    for column in ("icc2", "n_clusters", "mean_size", "p_value"):
+    for column in ("icc2", "n_clusters", "mean_size"):
         if column in table.columns:
             columns[column] = table[column].tolist()
-    blocks: list[Block] = [
-        Heading(f"How far {words} differ"),
+    if "p_value" in table.columns:
+        columns["p_value"] = _p_values(table)
+    return [
+        Heading(f"How much {words} differ"),
         Paragraph(
             f"ICC(1) is the share of the differences between people that lies between {words}: at "
             f"0, people of one {word} are no more alike than people of different {words}. ICC(2) "
@@ -67,7 +105,7 @@ def _icc_blocks(shown: Release, table: pd.DataFrame) -> list[Block]:
         ),
         TableBlock(
             Table(
-                f"Agreement within {words}",
+                f"How much {words} differ",
                 columns,
                 formats={
                     **dict.fromkeys(("icc1", "icc2"), ".2f"),
@@ -83,20 +121,42 @@ def _icc_blocks(shown: Release, table: pd.DataFrame) -> list[Block]:
                     "mean_size": f"people per {word}",
                     "p_value": "p",
                 },
-                notes=shown.result_notes.get("icc", ()),
             )
         ),
+        *technical(shown, _icc_notes(shown)),
     ]
-    weak = int((table["icc2"] < GOOD_ICC2).sum()) if "icc2" in table.columns else 0
-    if weak:
-        blocks.append(
-            Paragraph(
-                f"On {weak} of {counted(len(table), 'scale')} the means of {words} have a "
-                f"reliability below .70: do not rank {words} on {'it' if weak == 1 else 'them'}.",
-                "warning",
-            )
+
+
+def _p_values(table: pd.DataFrame) -> list[object]:
+    """Exact ones as they are; those rounded up to protect people as "at most"."""
+    values = table["p_value"].tolist()
+    if ROUNDED not in table.columns:
+        return values
+    least = 10.0**-P_DIGITS
+    return ["≤ .001" if p <= least else p for p in values]
+
+
+def _icc_notes(shown: Release) -> list[str]:
+    """Notes of every wave; one that all waves share is said once."""
+    by_wave = {
+        key.removeprefix("icc").strip(): notes
+        for key, notes in shown.result_notes.items()
+        if key.partition(" ")[0] == "icc"
+    }
+    said: dict[str, list[str]] = {}
+    for wave, notes in by_wave.items():
+        for note in notes:
+            said.setdefault(note, []).append(wave)
+    listed = [
+        note if len(waves) == len(by_wave) else f"Wave {joined(waves)}: {note}"
+        for note, waves in said.items()
+    ]
+    if shown.icc is not None and ROUNDED in shown.icc.columns:
+        listed.append(
+            "Rounded, here and in tables/icc.csv, for with more digits the figures of hidden "
+            f"{plural_of(shown.school_word)} could be worked out; p-values are rounded up."
         )
-    return blocks
+    return listed
 
 
 def _mean_blocks(shown: Release, level: str, word: str, table: pd.DataFrame) -> list[Block]:
@@ -107,7 +167,9 @@ def _mean_blocks(shown: Release, level: str, word: str, table: pd.DataFrame) -> 
         blocks.append(
             Paragraph(
                 f"A dot is the mean of a {word}, the line its {shown.conf_level:.0%} interval. "
-                "Where two lines overlap widely, the data do not tell which is higher. The "
+                f"{plural_of(word).capitalize()} are in the order of their names, and this is no "
+                "league table: where two lines overlap widely, the data do not tell which is "
+                "higher. The axis shows the whole range of a scale where it is known. The "
                 f"shrunken mean in the tables is drawn towards the mean of all {plural_of(word)}, "
                 "the more the fewer people answered; it is the better guess where few did."
             )
@@ -122,33 +184,36 @@ def _mean_blocks(shown: Release, level: str, word: str, table: pd.DataFrame) -> 
                 "note",
             )
         )
+    cards: list[tuple[Block, ...]] = []
     for number, facts in enumerate(shown.scales, start=1):
         rows = table[table["scale"].isin([facts.id, facts.column])]
         if rows.empty:
             continue
-        blocks.append(Heading(facts.title, 4))
-        if (rows["mean"].notna() & ~rows[SUPPRESSED]).any():
-            blocks.append(FigureBlock(means_name(level, number, facts.column)))
+        card: list[Block] = [Heading(facts.title, 4)]
+        if not (rows["mean"].notna() & ~rows[SUPPRESSED]).any():
+            card.append(Paragraph(f"On this scale no {word} had enough respondents to be shown."))
         else:
-            blocks.append(Paragraph(f"On this scale no {word} had enough respondents to be shown."))
-            continue
-        if len(rows) > MOST_ROWS:
-            blocks.append(Paragraph(f"The figures are in the file tables/means_{level}.csv."))
-        else:
-            shown_table = _means_table(shown, rows, unit_of(table, level), word, facts.title)
-            blocks.append(Details(f"Table of means: {facts.title}", (TableBlock(shown_table),)))
-    notes = shown.result_notes.get(f"means {level}", ())
-    blocks += [Paragraph(note, "note") for note in notes]
-    return blocks
+            card.append(FigureBlock(means_name(level, number, facts.column)))
+            if len(rows) > MOST_ROWS:
+                card.append(Paragraph(f"The figures are in the file tables/means_{level}.csv."))
+            else:
+                shown_table = _means_table(shown, rows, unit_of(table, level), word, facts.title)
+                card.append(Details(f"Table of means: {facts.title}", (TableBlock(shown_table),)))
+        cards.append(tuple(card))
+    blocks.append(Cards(tuple(cards)))
+    return [*blocks, *technical(shown, shown.result_notes.get(f"means {level}", ()))]
 
 
 def _means_table(shown: Release, rows: pd.DataFrame, unit: str, word: str, title: str) -> Table:
     mark = hidden_mark(rows, shown)
     when = [name for name in TIME if name in rows.columns]
-    ordered = rows.sort_values([*when, "mean"], ascending=[True] * len(when) + [False])
+    ordered = rows.sort_values(
+        [unit, *when], key=lambda names: labels_of(names).map(name_order), kind="stable"
+    )
     gone = ordered[SUPPRESSED].tolist()
-    columns: dict[str, list[object]] = {unit: ordered[unit].tolist()}
-    columns |= {name: ordered[name].tolist() for name in when}
+    columns: dict[str, list[object]] = {
+        name: labels_of(ordered[name]).tolist() for name in (unit, *when)
+    }
     columns["n"] = [mark if hide else n for hide, n in zip(gone, ordered["n"], strict=True)]
     for name in ("n_units", "mean", "sd", "ci_low", "shrunken_mean", "reliability"):
         if name not in ordered.columns or not ordered[name].notna().any():
@@ -158,8 +223,8 @@ def _means_table(shown: Release, rows: pd.DataFrame, unit: str, word: str, title
             columns["interval"] = [interval(low, high) for low, high in pairs]
         else:
             columns[name] = ordered[name].tolist()
-    if len(set(columns.get("n_units", ()))) == 1:
-        del columns["n_units"]
+    if word == shown.school_word:
+        columns.pop("n_units", None)  # its units are the people of n
     return Table(
         f"{title}: means by {word}",
         columns,
@@ -170,7 +235,7 @@ def _means_table(shown: Release, rows: pd.DataFrame, unit: str, word: str, title
         },
         labels={
             unit: word,
-            "n": "respondents",
+            "n": "people",
             "n_units": plural_of(shown.school_word),
             "sd": "standard deviation",
             "interval": f"{shown.conf_level:.0%} interval",
