@@ -72,9 +72,12 @@ def check(study_file: StudyArgument) -> None:
     study = Study.from_yaml(study_file)
     with _warnings_as_sentences():
         found = study.check()
-    for table, columns in found.columns.items():
-        typer.echo(f"Columns of the table {table!r}, for formulas:")
-        typer.echo(_wrapped(columns))
+    for note in found.notes:
+        typer.echo(f"Note: {note}")
+    if not found.faults or any("no column" in fault for fault in found.faults):
+        for table, columns in found.columns.items():
+            typer.echo(f"Columns of the table {table!r}, for formulas:")
+            typer.echo(_wrapped(columns))
     if found.faults:
         raise FaultsError(study_file.name, found.faults)
     typer.echo(f"{study_file.name}: no faults. Run it with: collabsurvey run {study_file}")

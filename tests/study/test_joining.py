@@ -209,7 +209,7 @@ def test_staff_roles_are_added_up(staffed: Any) -> None:
         (STAFF.assign(staff=[None, -1, *[20] * 5]), ("school",), "0 or more: 2"),
         (STAFF.assign(staff="many"), ("school",), "holds words, not numbers of staff"),
         (STAFF.assign(wave=1), ("school", "wave"), "the answers have no wave"),
-        (STAFF.assign(s=STAFF["school"]), ("s",), "must name the school"),
+        (STAFF.assign(s=STAFF["school"]), ("s",), "must say which column is the school"),
     ],
 )
 def test_staff_numbers_that_cannot_be_used(

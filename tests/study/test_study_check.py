@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from collabsurvey.errors import StudyError
@@ -163,3 +164,56 @@ def test_text_among_numbers_is_a_fault_only_if_a_formula_uses_it(tmp_path: Path)
     study["analysis"]["models"][0]["formula"] = "attendance ~ staff + (1 | school)"
     fault = one_fault(write_study(tmp_path, study, results=results))
     assert "Column 'staff' has values that are not numbers: 'many'" in fault
+
+
+def test_schools_of_one_file_only_are_named_with_the_nearest(tmp_path: Path) -> None:
+    staff = answers()
+    staff["school"] = staff["school"].replace({"S01": "Riverside Acad.", "S02": "Elm Tree"})
+    results = outcomes()
+    results["urn"] = results["urn"].replace({"S01": "Riverside Academy"})
+    found = check(write_study(tmp_path, staff=staff, results=results))
+    assert found.faults == ()
+    assert found.notes == (
+        "2 schools are not in outcomes.csv: 'Riverside Acad.' (did you mean 'Riverside "
+        "Academy'?), 'Elm Tree'.",
+        "2 schools are only in outcomes.csv, not in the answers: 'Riverside Academy' (did you "
+        "mean 'Riverside Acad.'?), 'S02'.",
+    )
+
+
+@pytest.mark.filterwarnings("ignore::collabsurvey.errors.FewClustersWarning")
+def test_staff_numbers_without_a_wave_belong_to_the_only_wave(tmp_path: Path) -> None:
+    study = plan(eligible={"path": "staff.csv", "key": ["school"], "count": "staff"}, analysis={})
+    study["outcomes"] = []
+    study["responses"][0]["wave"] = 1
+    path = write_study(tmp_path, study)
+    schools = [f"S{s + 1:02d}" for s in range(6)]
+    pd.DataFrame({"school": schools, "staff": 20}).to_csv(tmp_path / "staff.csv", index=False)
+    run = Study.from_yaml(path).run()
+    assert run.record.response_by_school is not None
+    assert run.record.response_by_school["rate"].tolist() == [12 / 20] * 6
+
+
+@pytest.mark.filterwarnings("ignore::collabsurvey.errors.FewClustersWarning")
+def test_differences_between_schools_are_worked_out_wave_by_wave(tmp_path: Path) -> None:
+    study = plan(analysis={})
+    first = study["responses"][0]
+    study["responses"] = [{**first, "wave": 1}, {**first, "wave": 2}]
+    study["outcomes"] = []
+    record = Study.from_yaml(write_study(tmp_path, study)).run().record
+    assert record.icc is None
+    assert list(record.icc_by_wave) == ["1", "2"]
+    assert record.icc_by_wave["1"].to_frame()["n"].tolist() == [72]
+
+
+@pytest.mark.filterwarnings("ignore::collabsurvey.errors.FewClustersWarning")
+def test_the_seed_of_the_study_is_the_seed_of_its_intervals(tmp_path: Path) -> None:
+    study = plan(analysis={}, outcomes=[])
+    intervals = []
+    for seed in (1, 2):
+        study["study"] = {**study["study"], "seed": seed}
+        record = Study.from_yaml(write_study(tmp_path, study)).run().record
+        assert record.overview is not None
+        assert any(f"seed {seed}" in note for note in record.overview.notes)
+        intervals.append(record.overview.to_frame()["ci_low"][0])
+    assert intervals[0] != intervals[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,10 @@ def read_eligible(plan: Eligible, folder: Path) -> StudyTable:
     frame = table.frame.rename(columns={column: name for name, column in key.items()})
     faults = []
     if "school" not in key:
-        faults.append("the key of the eligible numbers must name the school column.")
+        faults.append(
+            "the key of the eligible numbers must say which column is the school: "
+            "key: {school: column}."
+        )
     known = frame[list(key)].dropna()
     if n := len(known[known.duplicated()].drop_duplicates()):
         faults.append(
@@ -59,6 +63,17 @@ def read_eligible(plan: Eligible, folder: Path) -> StudyTable:
     by = [name for name in ("school", "wave") if name in key]
     counts = frame.groupby(by, observed=True)[COUNT].sum().reset_index()
     return StudyTable(typed_times(counts), table.source, table.ledger)
+
+
+def for_one_wave(survey: Scored, table: StudyTable) -> StudyTable:
+    """Numbers without a wave belong to the wave of the answers, where there is only one."""
+    frame = survey.frame
+    if "wave" in table.frame.columns or "wave" not in frame.columns:
+        return table
+    waves = frame["wave"].dropna().unique()
+    if len(waves) != 1:
+        return table
+    return replace(table, frame=table.frame.assign(wave=waves[0]))
 
 
 def check_eligible(survey: Scored, table: StudyTable) -> None:

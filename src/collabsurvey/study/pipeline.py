@@ -54,6 +54,7 @@ class Analyses:
     items: dict[str, ItemAnalysisResult] = field(default_factory=dict)
     answers: AnswerTables | None = None
     icc: IccResult | None = None
+    icc_by_wave: dict[str, IccResult] = field(default_factory=dict)
     means: dict[str, AggregateResult] = field(default_factory=dict)
     models: list[ModelRecord] = field(default_factory=list)
 
@@ -77,12 +78,11 @@ class Analyses:
 
     def reliability_of(self, responses: Responses) -> None:
         """Reliability of every scale, and by a role where the study asks."""
-        self.overview = self.notes.attempt("Reliability", lambda: reliability.overview(responses))
+        overview = partial(reliability.overview, responses, seed=self.study.study.seed)
+        self.overview = self.notes.attempt("Reliability", overview)
         by = self.study.analysis.reliability.by
         if by is not None:
-            self.overview_by = self.notes.attempt(
-                f"Reliability by {by}", lambda: reliability.overview(responses, by=by)
-            )
+            self.overview_by = self.notes.attempt(f"Reliability by {by}", partial(overview, by=by))
 
     def items_of(self, responses: Responses) -> None:
         """Item analysis of every scale of two items or more."""
@@ -100,9 +100,21 @@ class Analyses:
         self.answers = self.notes.attempt("Distributions", step)
 
     def between_schools(self) -> None:
-        """How much of the differences between people lies between schools."""
-        step = partial(multilevel.icc, self.survey.frame, list(self.survey.scales), "school")
-        self.icc = self.notes.attempt(f"Differences between {self.study.study.school_word}s", step)
+        """How much of the differences between people lies between schools, wave by wave.
+
+        Waves are kept apart, because the same people answer in several, and because the means
+        that are shown are those of a wave.
+        """
+        frame, scales = self.survey.frame, list(self.survey.scales)
+        what = f"Differences between {self.study.study.school_word}s"
+        if "wave" not in frame.columns:
+            self.icc = self.notes.attempt(what, partial(multilevel.icc, frame, scales, "school"))
+            return
+        for wave, rows in frame.groupby("wave", observed=True, sort=True):
+            step = partial(multilevel.icc, rows, scales, "school")
+            result = self.notes.attempt(f"{what} in wave {wave}", step)
+            if result is not None:
+                self.icc_by_wave[str(wave)] = result
 
     def group_means(self) -> None:
         """Means of schools and partnerships."""
@@ -162,6 +174,7 @@ def run_study(
         item_analyses=found.items,
         answers=found.answers,
         icc=found.icc,
+        icc_by_wave=found.icc_by_wave,
         aggregates=found.means,
         joins=joins,
         models=tuple(found.models),

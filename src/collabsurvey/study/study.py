@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -14,10 +14,11 @@ from collabsurvey.reporting.pseudonyms import read_key
 from collabsurvey.reporting.record import RunRecord
 from collabsurvey.study.conditions import Scored, check_group_size, scored
 from collabsurvey.study.config import StudyFile, Unit, located, read_study_file
-from collabsurvey.study.eligible import check_eligible
+from collabsurvey.study.eligible import check_eligible, for_one_wave
 from collabsurvey.study.fitting import columns_shown
 from collabsurvey.study.joining import Joined
 from collabsurvey.study.model_tables import check_models, joined_tables
+from collabsurvey.study.names import unmatched_schools
 from collabsurvey.study.pipeline import run_study
 from collabsurvey.study.reading import Faults, StudyData, read_study_data
 
@@ -27,6 +28,7 @@ class StudyCheck:
     """What `check` found: every fault, and the columns that formulas may name."""
 
     faults: tuple[str, ...]
+    notes: tuple[str, ...]  # what is no fault, and may be one: schools in one file only
     columns: Mapping[str, tuple[str, ...]]  # table → its columns
     data: StudyData
     survey: Scored | None
@@ -98,7 +100,9 @@ class Study:
             survey = faults.attempt(lambda: scored(data))
         if survey is not None:
             faults.attempt(lambda: check_group_size(self.plan, survey))
-            if (eligible := data.eligible) is not None:
+            if data.eligible is not None:
+                eligible = for_one_wave(survey, data.eligible)
+                data = replace(data, eligible=eligible)
                 faults.attempt(lambda: check_eligible(survey, eligible))
             tables = joined_tables(self.plan, data, survey, faults)
             check_models(self.plan, tables, faults)
@@ -108,7 +112,14 @@ class Study:
             )
             for (outcome, unit), joined in tables.items()
         }
-        return StudyCheck(tuple(dict.fromkeys(faults.sentences)), columns, data, survey, tables)
+        return StudyCheck(
+            faults=tuple(dict.fromkeys(faults.sentences)),
+            notes=() if survey is None else unmatched_schools(self.plan, survey, data),
+            columns=columns,
+            data=data,
+            survey=survey,
+            tables=tables,
+        )
 
     def run(self, *, progress: bool = False) -> Run:
         """Check, then calculate everything.
