@@ -1,6 +1,6 @@
 """The bridge from rows to arrays: means, cross-products, counts, designs."""
 
-from collabsurvey.moments.casewise import answer_matrix
+from collabsurvey.moments.casewise import weighted_answers
 from collabsurvey.moments.clustered import ClusterMoments, cluster_moments
 from collabsurvey.moments.covariance import Moments, item_moments
 from collabsurvey.moments.grouped import GroupedMoments, grouped
@@ -11,9 +11,9 @@ __all__ = [
     "ClusterMoments",
     "GroupedMoments",
     "Moments",
-    "answer_matrix",
     "answer_tables",
     "cluster_moments",
     "grouped",
     "item_moments",
+    "weighted_answers",
 ]

@@ -6,32 +6,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from collabsurvey.errors import DataError, listed
-from collabsurvey.moments.covariance import item_names, key_signs, turn_offsets
+from collabsurvey.moments.covariance import answer_blocks, item_names
 from collabsurvey.numerics.typing import FloatArray
-from collabsurvey.responses.engine import as_narwhals, number_blocks
 from collabsurvey.responses.responses import Responses
 
 
-def answer_matrix(
-    responses: Responses, items: str | Sequence[str], *, keyed: bool = True
-) -> FloatArray:
-    """Answers (n, k) in the order of the frame, NaN for missing; reversed items turned round.
+def weighted_answers(
+    responses: Responses, items: str | Sequence[str]
+) -> tuple[FloatArray, FloatArray]:
+    """Answers as given (n, k), NaN for missing, and weights (n,): 1 without a weight role.
 
-    Raises
-    ------
-    DataError
-        An item is to be turned round and its lowest and highest answer are not known.
+    One pass: a lazy frame need not give its rows in the same order twice. A row without a
+    weight has weight 0.
     """
-    names = item_names(responses, items)
-    x = np.vstack(list(number_blocks(as_narwhals(responses.frame), names)))
-    if keyed:
-        offsets = turn_offsets(responses, names)
-        unknown = [name for name, offset in zip(names, offsets, strict=True) if np.isnan(offset)]
-        if unknown:
-            raise DataError(
-                f"{listed(unknown, most=6)} cannot be turned round, because the range of answers "
-                "is not known. Say response_range=(lowest, highest)."
-            )
-        x = x * key_signs(responses, names) + offsets
-    return x
+    blocks = list(answer_blocks(responses, item_names(responses, items)))
+    return np.vstack([x for x, _ in blocks]), np.concatenate([w for _, w in blocks])

@@ -58,14 +58,14 @@ def item_moments(
     names = item_names(responses, items)
     if missing not in get_args(Missing):
         raise OptionError("missing", missing, allowed=get_args(Missing))
-    blocks = _blocks(responses, names)
+    blocks = answer_blocks(responses, names)
     moments = _listwise(names, blocks) if missing == "listwise" else _pairwise(names, blocks)
     if keyed:
         moments = _turned(moments, responses)
     return moments
 
 
-def _blocks(
+def answer_blocks(
     responses: Responses, names: tuple[str, ...]
 ) -> Iterator[tuple[FloatArray, FloatArray]]:
     """Blocks of answers (n_block, k) with their weights (n_block,); 1 where there are none."""

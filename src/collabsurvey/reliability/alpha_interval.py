@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from collabsurvey.errors import DataError, NotSupportedError, OptionError
-from collabsurvey.moments import ClusterMoments, Moments, answer_matrix, cluster_moments
+from collabsurvey.moments import ClusterMoments, Moments, cluster_moments, weighted_answers
 from collabsurvey.moments.covariance import key_signs
 from collabsurvey.moments.split import role_or_column
 from collabsurvey.numerics.intervals import bonett_interval, feldt_interval
@@ -19,7 +19,6 @@ from collabsurvey.reliability.cluster_alpha import (
     jackknife_interval,
 )
 from collabsurvey.reliability.inputs import effective_respondents, repeated_rows_note
-from collabsurvey.responses.engine import read_columns
 from collabsurvey.responses.responses import Responses
 
 Interval = Literal["auto", "feldt", "bonett", "bootstrap", "jackknife"]
@@ -134,11 +133,8 @@ def row_pieces(responses: Responses, moments: Moments) -> ClusterMoments:
     """Each complete row as a cluster of its own."""
     require_listwise(moments)
     signs = key_signs(responses, moments.items)
-    x = answer_matrix(responses, moments.items, keyed=False) * signs
-    weight = np.ones(len(x))
-    if "weight" in responses.roles:
-        column = responses.roles["weight"]
-        weight = np.nan_to_num(read_columns(responses.frame, [column])[column].values)
+    x, weight = weighted_answers(responses, moments.items)
+    x = x * signs
     used = ~np.isnan(x).any(axis=1) & (weight > 0)
     n, k = int(used.sum()), x.shape[1]
     if n > MOST_ROWS:

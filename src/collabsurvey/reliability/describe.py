@@ -11,7 +11,7 @@ import numpy as np
 from collabsurvey.display import Chart, Table
 from collabsurvey.display.charts import interval_chart
 from collabsurvey.errors import WeightsNotAppliedError
-from collabsurvey.moments import answer_matrix
+from collabsurvey.moments import weighted_answers
 from collabsurvey.numerics.typing import FloatArray
 from collabsurvey.responses.responses import Responses
 from collabsurvey.results import Result, table_from_frame
@@ -81,7 +81,7 @@ def describe_items(
     if "weight" in responses.roles:
         raise WeightsNotAppliedError("describe_items")
     names = responses.instrument.items_of(responses.instrument.item_ids if items is None else items)
-    answers = answer_matrix(responses, names, keyed=False)
+    answers, _ = weighted_answers(responses, names)
     rows = [describe(column[~np.isnan(column)]) for column in answers.T]
     frame = pd.DataFrame(rows, columns=list(COLUMNS)).astype({"n": int})
     frame.insert(0, "item", names)

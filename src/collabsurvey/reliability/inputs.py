@@ -14,9 +14,8 @@ from collabsurvey.errors import (
     OptionError,
 )
 from collabsurvey.instruments.model import Instrument
-from collabsurvey.moments import Moments, answer_matrix, item_moments
+from collabsurvey.moments import Moments, item_moments, weighted_answers
 from collabsurvey.moments.covariance import Missing
-from collabsurvey.responses.engine import read_columns
 from collabsurvey.responses.responses import Responses, require_responses
 
 FEWEST_RESPONDENTS = 3
@@ -79,8 +78,8 @@ def constant_items(moments: Moments) -> tuple[str, ...]:
 
 def n_complete(responses: Responses, items: Sequence[str]) -> int:
     """Rows that answered every item."""
-    answers = answer_matrix(responses, items, keyed=False)
-    return int((~np.isnan(answers)).all(axis=1).sum())
+    answers, weight = weighted_answers(responses, items)
+    return int(((~np.isnan(answers)).all(axis=1) & (weight > 0)).sum())
 
 
 def effective_respondents(
@@ -93,10 +92,8 @@ def effective_respondents(
     """
     if "weight" not in responses.roles:
         return None
-    column = responses.roles["weight"]
-    weight = np.nan_to_num(read_columns(responses.frame, [column])[column].values)
+    answers, weight = weighted_answers(responses, items)
     if missing == "listwise":
-        answers = answer_matrix(responses, items, keyed=False)
         weight = weight[(~np.isnan(answers)).all(axis=1)]
     return int(np.floor(weight.sum() ** 2 / (weight**2).sum()))
 

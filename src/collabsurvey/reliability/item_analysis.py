@@ -16,12 +16,11 @@ import numpy as np
 from collabsurvey.display import Chart, Table
 from collabsurvey.display.charts import dot_chart
 from collabsurvey.errors import KeyingWarning
-from collabsurvey.moments import answer_matrix
-from collabsurvey.moments.covariance import Missing
+from collabsurvey.moments import weighted_answers
+from collabsurvey.moments.covariance import Missing, key_signs, turn_offsets
 from collabsurvey.numerics import itemstats
 from collabsurvey.numerics.typing import FloatArray
 from collabsurvey.reliability.inputs import not_reflective, scale_moments, scale_name
-from collabsurvey.responses.engine import read_columns
 from collabsurvey.responses.responses import Responses
 from collabsurvey.results import Result
 
@@ -174,16 +173,9 @@ def keyed_answers(responses: Responses, items: Sequence[str]) -> tuple[FloatArra
 
     Where the range of answers is not known, a reversed item is x times -1.
     """
-    keys = np.array(responses.instrument.keys_of(items), dtype=float)
-    known = np.array([responses.instrument.response_set(item) is not None for item in items])
-    x = answer_matrix(responses, items, keyed=False)
-    turned = answer_matrix(responses, items, keyed=True) if known.any() else x
-    x = np.where(known, turned, x * keys)
-    weight = np.ones(len(x))
-    if "weight" in responses.roles:
-        column = responses.roles["weight"]
-        weight = np.nan_to_num(read_columns(responses.frame, [column])[column].values)
-    return x, weight
+    x, weight = weighted_answers(responses, items)
+    offsets = np.nan_to_num(turn_offsets(responses, items))
+    return x * key_signs(responses, items) + offsets, weight
 
 
 def ends(
