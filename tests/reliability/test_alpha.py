@@ -23,7 +23,9 @@ from collabsurvey.errors import (
     OptionError,
     UnknownNameError,
 )
+from collabsurvey.moments import cluster_moments
 from collabsurvey.reliability import AlphaResult, alpha
+from collabsurvey.reliability.cluster_alpha import left_out, log_error
 from collabsurvey.responses import Responses, from_frame
 from support import BFI_REVERSED, BFI_SCALES, dataset, gold
 
@@ -421,3 +423,19 @@ def test_the_cluster_interval_covers_and_feldt_does_not() -> None:
     # 95 % of 200, less two binomial standard errors of 3.1; Feldt is nearer 75 %.
     assert hits["bootstrap"] >= 182
     assert hits["feldt"] < 178
+
+
+def test_estimates_without_each_cluster_are_those_of_the_other_clusters() -> None:
+    pieces = cluster_moments(in_schools(schools(8, 6).iloc[3:-2]), "s", cluster="school")
+    each = 1 - np.eye(len(pieces.n))
+    assert_allclose(left_out(pieces), log_error(pieces, each)[0], rtol=1e-12)
+
+
+def test_answers_and_weights_are_read_in_one_pass() -> None:
+    # A lazy frame may give its rows in another order each time it is computed.
+    duckdb = pytest.importorskip("duckdb")
+    frame = schools(4, 10).assign(w=np.arange(40) % 3 + 1.0)
+    expected = alpha(in_schools(frame, weight="w"), "s", ci="bootstrap", cluster=None)
+    source = duckdb.from_df(frame).order("random()")
+    shuffled = alpha(in_schools(source, weight="w"), "s", ci="bootstrap", cluster=None)
+    assert_allclose(shuffled.std_error, expected.std_error, rtol=1e-9)

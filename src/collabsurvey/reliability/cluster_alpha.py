@@ -67,16 +67,21 @@ def log_error(moments: ClusterMoments, times: FloatArray) -> tuple[FloatArray, F
 
 
 def left_out(moments: ClusterMoments) -> FloatArray:
-    """Return log(1 - alpha) (G,) without each cluster."""
-    g = len(moments.n)
-    step = max(1, BLOCK // g)
-    parts = []
-    for start in range(0, g, step):
-        rows = np.arange(start, min(start + step, g))
-        times = np.ones((len(rows), g))
-        times[np.arange(len(rows)), rows] = 0
-        parts.append(log_error(moments, times)[0])
-    return np.concatenate(parts)
+    """Return log(1 - alpha) (G,) without each cluster, from the totals less its own part."""
+    k = moments.mean.shape[1]
+    n = moments.n
+    mean = moments.mean - n @ moments.mean / n.sum()
+    first = -n[:, None] * mean  # the rest adds up to this, since all are centred
+    left = n.sum() - n
+
+    def rest(own: FloatArray) -> FloatArray:
+        return np.asarray(own.sum() - own)
+
+    items = rest(np.trace(moments.sscp, axis1=1, axis2=2) + n * (mean**2).sum(axis=1))
+    items -= (first**2).sum(axis=1) / left
+    sums = rest(moments.sscp.sum(axis=(1, 2)) + n * mean.sum(axis=1) ** 2)
+    sums -= first.sum(axis=1) ** 2 / left
+    return np.asarray(np.log((k * items / sums - 1) / (k - 1)))
 
 
 def jackknife_interval(
