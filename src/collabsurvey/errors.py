@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from numbers import Real
 
 
 class CollabSurveyError(Exception):
@@ -43,7 +44,7 @@ class OptionError(CollabSurveyError, ValueError):
 
 def check_level(conf_level: float) -> None:
     """Refuse the level of an interval that is not between 0 and 1, such as 95."""
-    if not 0 < conf_level < 1:
+    if not (isinstance(conf_level, Real) and 0 < conf_level < 1):
         raise OptionError("conf_level", conf_level, allowed=("a number between 0 and 1",))
 
 

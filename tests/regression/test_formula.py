@@ -146,3 +146,8 @@ def test_any_text_is_read_or_refused_in_words(text: str) -> None:
 @pytest.mark.parametrize("formula", ["y ~ a * b - b:a", "y ~ (a + b)^2 - b:a"])
 def test_a_term_is_taken_away_in_any_order(formula: str) -> None:
     assert [term_label(term) for term in parse_formula(formula).terms] == ["a", "b"]
+
+
+def test_a_formula_nested_without_end_is_refused() -> None:
+    with pytest.raises(FormulaError, match="nested too deeply"):
+        parse_formula("y ~ " + "(" * 3000 + "x" + ")" * 3000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
 from typing import Any
 
@@ -78,6 +79,26 @@ def test_a_level_that_is_no_share_is_refused(level: float) -> None:
         ols("y ~ x", schools(), conf_level=level)
     with pytest.raises(OptionError, match="between 0 and 1"):
         mixed("y ~ x + (1 | school)", schools(), conf_level=level)
+
+
+def test_an_outcome_of_schools_on_rows_of_staff_is_refused() -> None:
+    data = schools()
+    data["y"] = 1e3 + data.groupby("school")["x"].transform("mean")
+    with pytest.raises(DataError, match="'y' does not vary within 'school'"):
+        mixed("y ~ x + (1 | school)", data)
+    data["y"] += 1e-4 * np.random.default_rng(1).normal(size=len(data))
+    assert mixed("y ~ x + (1 | school)", data).fit["converged"]
+
+
+def test_results_are_frozen_and_can_travel() -> None:
+    for result in (ols("y ~ x", schools()), mixed("y ~ x + (1 | school)", schools())):
+        again = pickle.loads(pickle.dumps(result))
+        pd.testing.assert_frame_equal(again.estimates, result.estimates)
+        for one in (result, again):
+            with pytest.raises(TypeError):
+                one.fit["aic"] = 0.0
+            with pytest.raises(ValueError, match="read-only"):
+                one.basis[...] = 0
 
 
 def test_uncorrelated_terms_need_rows_one_by_one() -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 
 from collabsurvey.errors import FormulaError
 from collabsurvey.regression.expressions import (
@@ -29,6 +30,8 @@ LANGUAGE = (
     "+ - : * ^, the functions C() factor() log() I() center() within(x, g) between(x, g) offset() "
     "cbind(successes, failures), and random terms such as (1 + x | school)."
 )
+DEEPEST = 50  # parentheses in parentheses; the parser calls itself for each
+LONGEST = 20_000  # names, numbers and signs
 _TOKEN = re.compile(
     r"""\s*(?:
     (?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
@@ -77,6 +80,11 @@ class _Parser:
             raise FormulaError(str(text), f"a formula is text. {LANGUAGE}")
         self.text = text.strip()
         self.tokens = list(_tokens(self.text))
+        depth = [(token.text == "(") - (token.text == ")") for token in self.tokens]
+        if max(accumulate(depth), default=0) > DEEPEST or len(self.tokens) > LONGEST:
+            raise FormulaError(
+                f"{self.text[:60]} …", f"it is nested too deeply or too long to be read. {LANGUAGE}"
+            )
         self.at = 0
         self.offsets: list[Expression] = []
         self.random: list[RandomTerm] = []

@@ -13,6 +13,7 @@ import numpy as np
 
 from collabsurvey.errors import (
     ConvergenceWarning,
+    DataError,
     FewClustersWarning,
     FormulaError,
     NotEnoughDataError,
@@ -35,6 +36,7 @@ from collabsurvey.regression.prepare import Groups, Prepared, groups_of, prepare
 from collabsurvey.regression.terms import DesignPlan
 
 DfMethod = Literal["satterthwaite", "z"]
+EXACT = 1e-12  # share of the outcome's sum of squares that is no more than rounding
 SINGULAR = 1e-4  # as lme4's isSingular(), but for Z in units of its root mean square
 # A variance between fewer than 5 groups is hardly estimable (Gelman & Hill, 2007, p. 275).
 FEW_GROUPS = 5
@@ -85,7 +87,8 @@ def mixed(
     NotSupportedError
         Nested or crossed grouping factors, several random terms, `mm()`, `residual`.
     DataError
-        Constant or aliased terms, one group, as many random effects as rows.
+        Constant or aliased terms, one group, as many random effects as rows, an outcome that
+        does not vary within groups.
 
     Warns
     -----
@@ -122,6 +125,7 @@ def mixed(
     check_groups(model, groups, n_random=len(plan.columns) if random.correlated else 1)
     made = design_products(model.blocks, model.basis, groups.codes, len(groups.names))
     linear_fit(model, made)  # refuses an outcome that the terms give exactly
+    require_residual(model, made, groups)
     products = group_products(made, n_rows=model.n_obs, reml=reml)
     found = fit_mixed(products, correlated=random.correlated)
     lower = lower_root(made.z_transform @ found.lower)
@@ -219,6 +223,25 @@ def check_groups(model: Prepared, groups: Groups, *, n_random: int) -> None:
             what="rows",
             found=model.n_obs,
             needed=len(groups.names) * n_random + 1,
+        )
+
+
+def require_residual(model: Prepared, made: DesignProducts, groups: Groups) -> None:
+    """Refuse an outcome that groups of their own coefficients give exactly, with the fixed part."""
+    q = made.n_random
+    w = made.by_cluster
+    if model.n_obs <= q * len(w) + len(made.start):  # so many coefficients fit anything
+        return
+    z = w[:, :q, :q]
+    # What is left of [Q, e] after least squares on Z within each group.
+    rest = w[:, q:, q:] - w[:, q:, :q] @ np.linalg.pinv(z, hermitian=True) @ w[:, :q, q:]
+    left = rest.sum(axis=0)
+    slope = np.linalg.pinv(left[:-1, :-1], rcond=EXACT, hermitian=True) @ left[:-1, -1]
+    if left[-1, -1] - slope @ left[:-1, -1] <= EXACT * w[:, -1, -1].sum():
+        raise DataError(
+            f"The outcome {model.formula.response.label!r} does not vary within {groups.label!r} "
+            "beyond what the terms give exactly, so there is no residual to estimate. Fit one row "
+            "per group instead."
         )
 
 

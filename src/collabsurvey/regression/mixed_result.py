@@ -56,11 +56,6 @@ class MixedResult(RegressionResult):
     basis: FloatArray = field(repr=False)  # (p, p) coefficients = basis @ those of Q
     optimiser: MixedFit = field(repr=False)
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for array in (self.theta, self.random_covariance, self.modes, self.mode_sds):
-            array.setflags(write=False)
-
     @property
     def title(self) -> str:
         """What the model is, in one line."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -64,8 +65,17 @@ class RegressionResult(Result):
     plan: DesignPlan = field(repr=False)
 
     def __post_init__(self) -> None:
-        for array in (self.coefficients, self.covariance, self.df):
-            array.setflags(write=False)
+        object.__setattr__(self, "fit", MappingProxyType(dict(self.fit)))
+        for value in vars(self).values():
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"fit": dict(self.fit)}  # a read-only mapping cannot be pickled
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.__post_init__()
 
     @property
     def std_errors(self) -> FloatArray:
