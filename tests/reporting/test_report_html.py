@@ -61,6 +61,12 @@ def plain(text: str) -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", without).split())
 
 
+def section(text: str, name: str) -> str:
+    """What a reader sees of one section."""
+    start = text.index(f'<section id="{name}"')
+    return plain(text[start : text.index("</section>", start)])
+
+
 def test_every_tag_is_closed_and_every_id_is_used_once(page: Page) -> None:
     assert page.open == []
     counts = Counter(page.attributes("id"))
@@ -104,13 +110,13 @@ def test_sections_come_in_order(text: str) -> None:
     assert found == [
         "what-we-found",
         "who-answered",
-        "what-was-done",
         "scales",
         "answers",
         "reliability",
         "schools",
         "models",
         "limits",
+        "what-was-done",
         "how-made",
     ]
 
@@ -154,9 +160,17 @@ def test_what_we_found_is_computed_from_the_run(text: str, record: RunRecord) ->
     assert f"{n} people in 6 schools" in found
     table = record.response_by_school
     assert table is not None
-    assert f"{table['n'].sum() / table['n_eligible'].sum():.0%} of those who could have" in found
-    assert "2 scales" in found
-    assert "confirmatory model “attendance”" in found
+    n, places = table["n"].sum(), table["n_eligible"].sum()
+    assert f"{n:,} answers out of {places:,} places over two waves ({n / places:.0%})" in found
+    assert "those who could have" not in found
+    assert "“Openness”" in found
+    assert "We asked whether this holds: “open schools have higher attendance”" in found
+    assert "A lead, not a finding: In the model “school by school”" in found
+
+
+def test_what_we_found_names_no_statistic(text: str) -> None:
+    found = section(text, "what-we-found")
+    assert not re.search(r"ICC|alpha|Nunnally|REML|Satterthwaite|\bp =|correlation", found)
 
 
 def test_suppression_is_stated_and_both_kinds_look_alike(text: str) -> None:
@@ -200,7 +214,7 @@ def test_an_item_against_its_scale_is_flagged(
     shown = release(changed(overview=replace(overview, scales_frame=frame)), key=KEY)
     seen = plain(render_html(shown))
     assert "Openness: an item (o2) goes against the others (item–rest correlation −0.42)" in seen
-    assert "In 1 scale an item goes against the others" in seen
+    assert "On 1 scale a question goes against the others: check it first." in seen
 
 
 def test_a_run_with_nothing_but_scores_still_makes_a_page(

@@ -27,7 +27,8 @@ def names(folder: Path) -> set[str]:
 def old_folder(folder: Path) -> Path:
     """A folder of an earlier run."""
     folder.mkdir()
-    (folder / "provenance.json").write_text('{"schema": "collabsurvey-provenance/1"}')
+    origin = {"schema": "collabsurvey-provenance/1", "written": ["old.txt", "provenance.json"]}
+    (folder / "provenance.json").write_text(json.dumps(origin))
     (folder / "old.txt").write_text("old")
     return folder
 
@@ -43,6 +44,7 @@ def test_a_folder_holds_everything(record: RunRecord, tmp_path: Path) -> None:
         "scores.parquet",
         "provenance.json",
         "ledger.csv",
+        "README.txt",
     }
     assert {"scales.csv", "response.csv", "answers.csv", "models.csv", "means_school.csv"} <= names(
         folder / "tables"
@@ -88,6 +90,70 @@ def test_a_folder_of_somebody_else_is_left_alone(slim: RunRecord, tmp_path: Path
     with pytest.raises(OutputError, match="Choose another folder, or empty this one"):
         write_folder(slim, folder)
     assert (folder / "chapter1.txt").read_text() == "dear"
+
+
+def test_a_file_that_somebody_added_is_not_deleted(slim: RunRecord, tmp_path: Path) -> None:
+    folder = write_folder(slim, tmp_path / "out")
+    (folder / "tables" / "my notes.docx").write_text("dear")
+    (folder / "minutes").mkdir()
+    (folder / ".DS_Store").write_text("")
+    with pytest.raises(OutputError, match=r"minutes, tables/my notes\.docx\. Move them to another"):
+        write_folder(slim, folder)
+    assert (folder / "tables" / "my notes.docx").read_text() == "dear"
+    (folder / "tables" / "my notes.docx").unlink()
+    (folder / "minutes").rmdir()
+    write_folder(slim, folder)  # what the system left there is in nobody's way
+
+
+def test_provenance_lists_every_file_of_the_folder(slim: RunRecord, tmp_path: Path) -> None:
+    folder = write_folder(slim, tmp_path / "out")
+    listed = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))["written"]
+    assert {name for name in listed if (folder / name).is_file()} == {
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
+    }
+
+
+def test_a_folder_without_a_list_may_hold_what_runs_always_wrote(
+    slim: RunRecord, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    (folder / "tables").mkdir(parents=True)
+    (folder / "figures").mkdir()
+    (folder / "provenance.json").write_text('{"schema": "collabsurvey-provenance/1"}')
+    for name in ("report.html", "tables/scales.csv"):
+        (folder / name).write_text("")
+    assert check_folder(folder) == folder
+    (folder / "tables" / "mine.xlsx").write_text("")
+    with pytest.raises(OutputError, match=r"would delete: tables/mine\.xlsx\."):
+        check_folder(folder)
+
+
+def test_a_note_in_the_folder_says_what_must_stay(slim: RunRecord, tmp_path: Path) -> None:
+    text = (write_folder(slim, tmp_path / "out") / "README.txt").read_text(encoding="utf-8")
+    assert "one row a person" in text
+    assert "do not send it on" in text
+    assert "except where rounding protects people" in " ".join(text.split())
+
+
+def test_names_that_a_spreadsheet_would_run_are_made_plain_text(
+    slim: RunRecord, tmp_path: Path
+) -> None:
+    table = slim.response_by_school
+    assert table is not None
+    new = {"Ash": "=1+1", "Elm": "@home", "Fir": "+Fir", "Gorse": "-7"}
+    folder = write_folder(
+        replace(
+            slim,
+            response_by_school=table.replace({"school": new}),
+            scores=slim.scores.replace({"school": new}),
+        ),
+        tmp_path / "out",
+    )
+    written = pd.read_csv(folder / "tables" / "response.csv", dtype={"school": "str"})
+    assert {"'=1+1", "'@home", "'+Fir", "-7", "Birch"} <= set(written["school"])
+    assert written["wave"].isin([1, 2]).all()
+    icc = pd.read_csv(folder / "tables" / "icc.csv")
+    assert icc["icc1_low"].dtype.kind == "f"  # a negative number stays a number
 
 
 def test_a_file_in_the_way_is_named(slim: RunRecord, tmp_path: Path) -> None:

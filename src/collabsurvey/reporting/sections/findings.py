@@ -151,8 +151,8 @@ def _schools(shown: Release) -> list[str]:
     if apart:
         (when, good, whole), *later = apart
         first = (
-            f"{when}the means of {words} are reliable enough to tell {words} apart on {good or 'none'} of "
-            f"{counted(whole, 'scale')}"
+            f"{when}the means of {words} are reliable enough to tell {words} apart on "
+            f"{good or 'none'} of {counted(whole, 'scale')}"
         )
         rest = "".join(f", {when}on {good or 'none'}" for when, good, _ in later)
         said += f" {sentence(first + rest)}"
