@@ -233,3 +233,20 @@ def test_a_reader_who_leaves_and_a_full_disk_give_no_traceback() -> None:
             )
         assert done.returncode == 2
         assert done.stderr == "Error: the system refused: No space left on device.\n"
+
+
+def test_columns_are_drafted_from_the_wording(call: Call, tmp_path: Path) -> None:
+    from collabsurvey.instruments import load_instrument
+
+    filled = load_instrument("culture").filled({"own_school": "Dale Primary"})
+    texts = [(item.text or {})["en-GB"] for item in filled.items]
+    export = tmp_path / "forms.csv"
+    pd.DataFrame([[""] * len(texts)], columns=texts).assign(ID="1").to_csv(export, index=False)
+    target = tmp_path / "columns.csv"
+    code, out, _ = call("columns", export, "--instrument", "culture", "--out", target)
+    assert code == 0
+    assert "24 questions found by their wording" in out
+    assert "slots: {own_school: Dale Primary}" in out
+    assert pd.read_csv(target)["item"].tolist() == [item.id for item in filled.items]
+    err = refused(call, "columns", export, "--instrument", "role_identity", "--out", target)
+    assert "No header of forms.csv reads like a question of role_identity" in err

@@ -19,8 +19,10 @@ from collabsurvey import __version__
 from collabsurvey.errors import (
     CollabSurveyError,
     CollabSurveyWarning,
+    DataError,
     FaultsError,
     NotSupportedError,
+    listed,
 )
 
 app = typer.Typer(
@@ -81,6 +83,39 @@ def check(study_file: StudyArgument) -> None:
     if found.faults:
         raise FaultsError(study_file.name, found.faults)
     typer.echo(f"{study_file.name}: no faults. Run it with: collabsurvey run {study_file}")
+
+
+@app.command()
+def columns(
+    file: Annotated[Path, typer.Argument(help="An export whose headers are the questions.")],
+    instruments: Annotated[
+        list[str], typer.Option("--instrument", help="An id such as trust; may be repeated.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="The file to write.")] = Path("columns.csv"),
+) -> None:
+    """Draft columns.csv: which column holds which question, by its wording."""
+    from collabsurvey.instruments import combine_instruments, load_instrument
+    from collabsurvey.responses import read_table, write_column_map
+    from collabsurvey.responses.matching import match_columns
+
+    instrument = combine_instruments([load_instrument(name) for name in instruments])
+    table, _ = read_table(file)
+    found = match_columns(table.columns, instrument)
+    near = {item: column for item, (column, _) in found.near.items()}
+    if not found.columns and not near:
+        raise DataError(
+            f"No header of {file.name} reads like a question of {instrument.id}. "
+            "Write columns.csv by hand: item,column."
+        )
+    write_column_map({**found.columns, **near}, out)
+    typer.echo(f"{out}: {len(found.columns)} questions found by their wording.")
+    for item, column in near.items():
+        typer.echo(f"Check by eye: {item} may be {column!r}.")
+    if found.missing:
+        typer.echo(f"Without a column: {listed(found.missing)}.")
+    if found.slots:
+        words = ", ".join(f"{slot}: {word}" for slot, word in found.slots.items())
+        typer.echo(f"For the study file: slots: {{{words}}}")
 
 
 @app.command()

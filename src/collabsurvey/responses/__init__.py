@@ -4,7 +4,7 @@ from collabsurvey.responses.build import from_frame
 from collabsurvey.responses.combine import concat
 from collabsurvey.responses.ledger import Ledger, LedgerLine
 from collabsurvey.responses.numbers import numbers_from_text
-from collabsurvey.responses.readers import read_column_map, read_responses
+from collabsurvey.responses.readers import read_column_map, read_responses, write_column_map
 from collabsurvey.responses.repair import Repair
 from collabsurvey.responses.responses import ROLES, Responses
 from collabsurvey.responses.tables import read_table
@@ -21,4 +21,5 @@ __all__ = [
     "read_column_map",
     "read_responses",
     "read_table",
+    "write_column_map",
 ]

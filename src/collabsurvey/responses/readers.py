@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from collabsurvey.errors import AnswersError, NotSupportedError, OptionError
+from collabsurvey.errors import AnswersError, NotSupportedError, OptionError, OutputError
 from collabsurvey.instruments.model import Instrument, combine_instruments
 from collabsurvey.responses.build import ColumnMap, Items, from_frame
 from collabsurvey.responses.ledger import Ledger, LedgerLine
@@ -119,6 +119,19 @@ def read_responses(
     counted = responses.ledger.lines[1:]  # the file's own lines say how many rows were read
     ledger = Ledger((*lines, *weight_lines, *counted)).named(Path(path).name)
     return replace(responses, ledger=ledger)
+
+
+def write_column_map(columns: Mapping[str, str], path: str | Path) -> None:
+    """Write which column holds which item as a CSV that `read_column_map` reads."""
+    import pandas as pd
+
+    table = pd.DataFrame({"item": list(columns), "column": list(columns.values())})
+    try:
+        table.to_csv(path, index=False)
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be written: {error.strerror or error}. Name another file with --out."
+        ) from None
 
 
 def read_column_map(path: str | Path) -> dict[str, str | dict[str, str]]:
