@@ -100,3 +100,11 @@ def test_partnerships_that_share_a_hidden_school_are_hidden() -> None:
     parents = {"a": {"N", "S"}, "b": {"N"}, "c": {"S"}, "d": {"T"}}
     hidden = nested_to_hide(sizes, parents, {"N": 28, "S": 38, "T": 25}, 10)
     assert {"N", "S"} <= hidden.parents
+
+
+def test_a_school_without_answers_does_not_keep_a_partnership_from_being_hidden() -> None:
+    sizes = {"a": 8, "b": 20, "c": 30, "d": 0}
+    parents = {"a": {"N"}, "b": {"S"}, "c": {"S"}, "d": {"S"}}
+    hidden = nested_to_hide(sizes, parents, {"N": 8, "S": 50}, 10)
+    assert hidden.parents == {"N", "S"}
+    assert hidden.groups == {"a", "b", "d"}

@@ -117,7 +117,8 @@ class Release:
         return scale
 
     def readable(self, text: str) -> str:
-        """A text with the titles of scales for the columns that hold them."""
+        """A text with the titles of scales for their columns, and schools for their groups."""
+        text = re.sub(r"\bgroups of (?:school|cluster)\b", plural_of(self.school_word), text)
         names = {
             facts.column + suffix: f"“{facts.title}”{said}"
             for facts in self.scales
@@ -133,10 +134,8 @@ class Release:
         return re.sub(rf"(?<![\w.])(?:{either})(?![\w.])", lambda found: names[found.group()], text)
 
     def said(self, text: str) -> str:
-        """`readable`, with the names of other columns as words and groups by their name."""
-        words = plural_of(self.school_word)
-        named = re.sub(r"\bgroups of (?:school|cluster)\b", words, self.readable(text))
-        return spaced(named)
+        """`readable`, with the names of other columns as words."""
+        return spaced(self.readable(text))
 
     def parts_of(self, whole: ScaleFacts) -> tuple[ScaleFacts, ...]:
         """Smaller scales that hold all items of a scale between them; empty where none do."""
