@@ -89,11 +89,13 @@ def _model_blocks(shown: Release, number: int, model: ReleasedModel) -> list[Blo
         )
     if model.calibrated:
         blocks += _calibrated(shown, model)
-    parts: list[Block] = [TableBlock(_all_estimates(shown, model))]
+    parts: list[Block] = [
+        Paragraph(f"The formula is {model.formula}"),
+        TableBlock(_all_estimates(shown, model)),
+    ]
     if model.variance_components is not None:
         parts.append(TableBlock(_variances(shown, model)))
-    notes = [f"The formula is {model.formula}", *model.notes]
-    return [*blocks, *technical(shown, notes, *parts)]
+    return [*blocks, *technical(shown, model.notes, *parts)]
 
 
 def _basis(shown: Release, model: ReleasedModel) -> str:
@@ -131,7 +133,7 @@ def _estimates(shown: Release, model: ReleasedModel) -> Table:
         },
         formats={"estimate": f".{digits}f", "p_value": "p"},
         labels={
-            "term": "with one more unit of",
+            "term": "what differs (by one unit, or as said)",
             "estimate": f"difference in {outcome_words(shown, model)}",
             "interval": f"{model.conf_level:.0%} interval",
             "p_value": "p",

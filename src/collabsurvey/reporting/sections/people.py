@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collabsurvey.reporting.release import Release
 
 STEP_WORDS = {
+    "read": "Read",
     "drop": "Left out",
     "repair": "Repaired",
     "missing": "Set to missing",
@@ -25,7 +26,6 @@ STEP_WORDS = {
     "score": "Scored",
     "derive": "Worked out",
     "note": "Noted, nothing changed",
-    "read": "Read",
 }
 MOST_ROWS = 150  # a longer table of schools is in tables/ only
 FEW_COLUMNS = 3  # so many columns are named in the table; more are folded below it
