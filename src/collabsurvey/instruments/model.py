@@ -390,6 +390,10 @@ def combine_instruments(instruments: Sequence[Instrument]) -> Instrument:
             },
             "items": tuple(moved(one, item) for one in instruments for item in one.items),
             "scoring": tuple(scale for one in instruments for scale in one.scoring),
+            "use": Use(
+                intended=tuple(dict.fromkeys(u for one in instruments for u in one.use.intended)),
+                not_for=tuple(dict.fromkeys(u for one in instruments for u in one.use.not_for)),
+            ),
             "evidence": tuple(e for one in instruments for e in one.evidence),
             "norms": tuple(n for one in instruments for n in one.norms),
             "status": min(

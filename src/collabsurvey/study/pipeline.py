@@ -143,6 +143,7 @@ def run_study(
     tables: Tables,
     options: Mapping[str, Any],
     *,
+    not_for: Mapping[str, tuple[str, ...]],
     progress: bool,
 ) -> RunRecord:
     """Calculate everything a study asks for; what the data cannot bear becomes a note."""
@@ -175,6 +176,7 @@ def run_study(
         answers=found.answers,
         icc=found.icc,
         icc_by_wave=found.icc_by_wave,
+        not_for=not_for,
         aggregates=found.means,
         joins=joins,
         models=tuple(found.models),

@@ -154,12 +154,19 @@ def _wave_of(file: ResponseFile, study: StudyFile) -> dict[str, str | int] | Non
 def _instrument(file: ResponseFile, folder: Path) -> Instrument | None:
     if not file.instruments:
         return None
-    loaded = [
-        load_instrument(located(name, folder) if name.endswith((".yaml", ".yml")) else name)
-        for name in file.instruments
-    ]
-    instrument = combine_instruments(loaded)
+    instrument = combine_instruments([_loaded(name, folder) for name in file.instruments])
     return instrument.filled(file.slots) if file.slots else instrument
+
+
+def _loaded(name: str, folder: Path) -> Instrument:
+    return load_instrument(located(name, folder) if name.endswith((".yaml", ".yml")) else name)
+
+
+def forbidden_uses(study: StudyFile, folder: Path) -> dict[str, tuple[str, ...]]:
+    """What each questionnaire of a study must not be used for, by its title."""
+    names = dict.fromkeys(name for file in study.responses for name in file.instruments)
+    loaded = [_loaded(name, folder) for name in names]
+    return {one.title: one.use.not_for for one in loaded if one.use.not_for}
 
 
 def _titled(responses: Responses, titles: dict[str, str]) -> Responses:

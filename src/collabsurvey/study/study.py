@@ -20,7 +20,7 @@ from collabsurvey.study.joining import Joined
 from collabsurvey.study.model_tables import check_models, joined_tables
 from collabsurvey.study.names import unmatched_schools
 from collabsurvey.study.pipeline import run_study
-from collabsurvey.study.reading import Faults, StudyData, read_study_data
+from collabsurvey.study.reading import Faults, StudyData, forbidden_uses, read_study_data
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +134,13 @@ class Study:
         if found.faults or found.survey is None:
             raise StudyError(self.plan.study.id, found.faults)
         record = run_study(
-            self.plan, found.data, found.survey, found.tables, self.options, progress=progress
+            self.plan,
+            found.data,
+            found.survey,
+            found.tables,
+            self.options,
+            not_for=forbidden_uses(self.plan, self.folder),
+            progress=progress,
         )
         return Run(record, self._key_file(), started)
 
