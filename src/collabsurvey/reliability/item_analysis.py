@@ -39,7 +39,8 @@ class ItemAnalysisResult(Result):
         `sd`, `skew` in the direction of the scale; `missing`, `floor`, `ceiling`: shares
         of all rows without an answer, and of the answers at the end that means least
         and most of the construct; `item_rest`; `alpha_if_dropped`; `raw_r`, `std_r`,
-        `r_cor`, `smc` as in psych.
+        `r_cor`, `smc` as in psych, all from the covariances (psych's `raw.r` of incomplete
+        rows is instead with the mean of the items that were answered).
     """
 
     scale: str
