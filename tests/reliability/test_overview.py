@@ -11,7 +11,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from collabsurvey.errors import UnknownNameError
-from collabsurvey.instruments.model import Construct, instrument_from_scales
+from collabsurvey.instruments.making import instrument_from_scales
+from collabsurvey.instruments.model import Construct
 from collabsurvey.reliability import alpha, overview
 from collabsurvey.responses import Responses, from_frame
 

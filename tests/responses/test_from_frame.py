@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from collabsurvey.errors import AnswersError, DataError, OptionError, UnknownNameError
 from collabsurvey.instruments import load_instrument
-from collabsurvey.instruments.model import Instrument, instrument_from_scales
+from collabsurvey.instruments.making import instrument_from_scales
+from collabsurvey.instruments.model import Instrument
 from collabsurvey.responses import Responses, from_frame
 
 LABELS = {1: "Strongly disagree", 2: "Disagree", 3: "Neither", 4: "Agree", 5: "Strongly agree"}

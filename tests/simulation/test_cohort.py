@@ -22,12 +22,12 @@ from collabsurvey.errors import (
     TruthError,
     UnknownNameError,
 )
+from collabsurvey.instruments.making import instrument_from_scales
 from collabsurvey.instruments.model import (
     Instrument,
     Item,
     ResponseSet,
     Scale,
-    instrument_from_scales,
 )
 from collabsurvey.responses import from_frame
 

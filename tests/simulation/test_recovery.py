@@ -10,7 +10,8 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 import collabsurvey.simulation as sim
-from collabsurvey.instruments.model import Instrument, instrument_from_scales
+from collabsurvey.instruments.making import instrument_from_scales
+from collabsurvey.instruments.model import Instrument
 from collabsurvey.numerics.typing import FloatArray
 from collabsurvey.simulation.draw import draw_conditions, layout
 from collabsurvey.simulation.implied import series_covariance, step_moments, step_series

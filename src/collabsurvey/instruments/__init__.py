@@ -3,13 +3,12 @@
 from collabsurvey.instruments.describe import describe, describe_text
 from collabsurvey.instruments.evidence import ClaimStatus, claim_statuses, computed_status
 from collabsurvey.instruments.loader import load_instrument, read_instrument
+from collabsurvey.instruments.making import combine_instruments, instrument_from_scales
 from collabsurvey.instruments.model import (
     Instrument,
     Item,
     ResponseSet,
     Scale,
-    combine_instruments,
-    instrument_from_scales,
     items_required,
 )
 from collabsurvey.instruments.registry import list_instruments

@@ -12,7 +12,8 @@ from typing import Any, Literal
 import narwhals as nw
 
 from collabsurvey.errors import AnswersError, DataError, OptionError
-from collabsurvey.instruments.model import Instrument, instrument_from_scales
+from collabsurvey.instruments.making import instrument_from_scales
+from collabsurvey.instruments.model import Instrument
 from collabsurvey.responses.checks import (
     check_answers,
     count_each,

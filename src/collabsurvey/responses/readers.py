@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from collabsurvey.errors import AnswersError, NotSupportedError, OptionError, OutputError
-from collabsurvey.instruments.model import Instrument, combine_instruments
+from collabsurvey.instruments.making import combine_instruments
+from collabsurvey.instruments.model import Instrument
 from collabsurvey.responses.build import ColumnMap, Items, from_frame
 from collabsurvey.responses.ledger import Ledger, LedgerLine
 from collabsurvey.responses.numbers import numbers_from_text

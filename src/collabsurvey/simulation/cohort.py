@@ -19,7 +19,8 @@ import pandas as pd
 
 from collabsurvey.errors import NotEnoughDataError, OptionError, UnknownNameError
 from collabsurvey.instruments.loader import load_instrument
-from collabsurvey.instruments.model import Instrument, combine_instruments
+from collabsurvey.instruments.making import combine_instruments
+from collabsurvey.instruments.model import Instrument
 from collabsurvey.responses import Responses, from_frame
 from collabsurvey.simulation.draw import (
     draw_conditions,

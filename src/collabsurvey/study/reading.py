@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from collabsurvey.errors import CollabSurveyError, FaultsError
 from collabsurvey.instruments import load_instrument
-from collabsurvey.instruments.model import Instrument, combine_instruments
+from collabsurvey.instruments.making import combine_instruments
+from collabsurvey.instruments.model import Instrument
 from collabsurvey.reporting.record import SourceFile
 from collabsurvey.responses import Ledger, Responses, concat, read_column_map, read_responses
 from collabsurvey.study.config import Outcome, ResponseFile, ScoresFile, StudyFile, located
