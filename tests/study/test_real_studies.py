@@ -89,6 +89,6 @@ def test_final_grades_and_motivation(real_data: Path) -> None:
     assert found["n"].iloc[0] == 503
     assert found["r2"].iloc[0] == pytest.approx(0.024, abs=5e-4)
     for term, estimate, error in (("int", 2.57, 2.27), ("pc", -5.18, 2.00), ("uv", -2.22, 1.81)):
-        row = found.loc[[name for name in found.index if term in name][0]]
+        row = found.loc[next(name for name in found.index if term in name)]
         assert row["estimate"] == pytest.approx(estimate, abs=5e-3)
         assert row["std_error"] == pytest.approx(error, abs=5e-3)
