@@ -114,7 +114,9 @@ def score(
     raw = frame.select(
         *(nw.col(column) for column in responses.roles.values()),
         *(
-            _raw_score(scale, instrument, keyed, n, method, prorate, answered)
+            _raw_score(
+                scale, instrument, keyed, n, method, prorate, answered, filled=impute != "none"
+            )
             for scale, n in zip(chosen, needed, strict=True)
         ),
     )
@@ -219,7 +221,9 @@ def _keyed_items(
         notes = [f"Items left out were filled with the item's {statistic} over all rows."]
     keyed = {}
     for item in items:
-        column = as_number(item, schema[item])
+        # Answers that came through `from_frame` are Float64 with nulls already.
+        ready = schema[item] == nw.Float64
+        column = nw.col(item) if ready else as_number(item, schema[item])
         if fills.get(item) is not None:
             column = column.fill_null(fills[item])
         if instrument.item(item).keyed == -1:
@@ -252,10 +256,14 @@ def _raw_score(
     method: Method,
     prorate: bool,
     condition: nw.Expr | None,
+    *,
+    filled: bool,
 ) -> nw.Expr:
     values = [keyed[item] for item in scale.items]
-    present = [(~keyed[item].is_null()).cast(nw.Float64) for item in scale.items]
     given = [(~nw.col(item).is_null()).cast(nw.Float64) for item in scale.items]
+    present = (
+        [(~keyed[item].is_null()).cast(nw.Float64) for item in scale.items] if filled else given
+    )
     total = nw.sum_horizontal(*values)
     n_present = nw.sum_horizontal(*present)
     enough = nw.sum_horizontal(*given) >= needed if needed > 1 else n_present >= 1
