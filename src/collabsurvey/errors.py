@@ -77,7 +77,7 @@ class FaultsError(CollabSurveyError, ValueError):
 
 
 class InstrumentError(FaultsError):
-    """An instrument file that breaks the rules of DESIGN section 6."""
+    """An instrument file that breaks the rules; each fault with its line."""
 
 
 class StudyError(FaultsError):

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from collabsurvey.errors import OptionError
 
-LEAST_MIN_GROUP = 5  # DESIGN section 2: never below
+LEAST_MIN_GROUP = 5  # a rule of the project: never below, whatever a study file says
 DEFAULT_MIN_GROUP = 10
 
 

@@ -1,7 +1,8 @@
 """The cluster rule: a predictor that is constant within a unit needs that unit in the model.
 
-With 12 schools × 3 cohorts and a condition that varies by cohort, `(1 | school)` alone gives
-36 % false positives where 5 % are promised; with `(1 | school:cohort)` 6 % (DESIGN section 7).
+With 12 schools × 3 cohorts and a condition that varies by cohort and has no effect,
+`(1 | school)` alone calls it significant in 34 % of samples where 5 % are promised;
+`(1 | school:cohort)` in 5 %, errors by school in 4 % (benchmarks/cluster_rule.csv).
 Rows that share a value of the condition also share everything else about their unit, so they
 are not separate evidence about the condition.
 """

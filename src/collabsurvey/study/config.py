@@ -1,6 +1,6 @@
 """The study file: its keys, and reading it with every fault at once.
 
-Keys are those of DESIGN section 7. What a later version will do (invariance, ties, Word)
+Keys are explained in studies/README.md. What a later version will do (invariance, ties, Word)
 is known here by name, so that it is refused and not ignored.
 """
 

@@ -75,7 +75,7 @@ def cluster_of(plan: ModelPlan, formula: Formula, frame: pd.DataFrame) -> str | 
     """Whose rows are not independent: the plan's cluster; else schools, else people, with several.
 
     Staff of one school are never treated as independent because nobody said `cluster`
-    (DESIGN section 2, rule 5); the title of the result says whose errors they are.
+    (people sit in schools); the title of the result says whose errors they are.
     """
     if plan.cluster or formula.random:
         return plan.cluster
