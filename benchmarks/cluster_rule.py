@@ -66,7 +66,7 @@ def main() -> None:
     ]
     table = pd.DataFrame(rows)
     table.to_csv(Path(__file__).with_suffix(".csv"), index=False)
-    print(table.to_string(index=False))  # noqa: T201
+    print(table.to_string(index=False))
 
 
 if __name__ == "__main__":
