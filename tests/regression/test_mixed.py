@@ -86,6 +86,11 @@ def test_estimates_match_lmertest(name: str) -> None:
         assert found["term"].tolist() == [row["_row"] for row in expected]
 
 
+@pytest.mark.parametrize("name", P_ATOL)
+def test_where_p_values_differ_ours_is_the_better_optimum(name: str) -> None:
+    assert fitted(name).fit["loglik"] > ENTRIES[name]["values"]["logLik"] + 1e-7
+
+
 @pytest.mark.parametrize("name", ENTRIES)
 def test_fit_and_variances_match_lme4(name: str) -> None:
     values = ENTRIES[name]["values"]

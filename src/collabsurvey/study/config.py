@@ -17,18 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from collabsurvey.errors import StudyError
 from collabsurvey.instruments.faults import faults_of
 from collabsurvey.instruments.yaml_tree import Document, Fault, parse
+from collabsurvey.responses.responses import Role
 
-RoleName = Literal[
-    "respondent",
-    "cluster",
-    "partnership",
-    "partner",
-    "wave",
-    "cohort",
-    "staff_role",
-    "weight",
-    "stratum",
-]
 Unit = Literal["respondent", "school", "pupil"]
 Scalar = str | int | float | bool
 
@@ -94,8 +84,8 @@ class ResponseFile(Section):
     wave: int | str | None = None
     columns: str | dict[str, str | dict[str, str]] | None = None
     items: Literal["all", "present"] = "all"
-    roles: dict[RoleName, str] = Field(default_factory=dict)
-    key: tuple[RoleName, ...] | None = None  # what makes a row; respondent, wave, partner if None
+    roles: dict[Role, str] = Field(default_factory=dict)
+    key: tuple[Role, ...] | None = None  # what makes a row; respondent, wave, partner if None
     missing_codes: tuple[float | str, ...] = ()
     repair: dict[str, Any] | None = None
     encoding: str | None = None
@@ -124,7 +114,7 @@ class ScoresFile(Section):
     """Scores instead of answers: one row for each school (and wave)."""
 
     path: str
-    roles: dict[RoleName, str]
+    roles: dict[Role, str]
     columns: dict[str, str]
     titles: dict[str, str] = Field(default_factory=dict)
     missing: tuple[Scalar, ...] = ()
