@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collabsurvey import dimensionality as dimensionality
     from collabsurvey import errors as errors
     from collabsurvey import instruments as instruments
     from collabsurvey import moments as moments
@@ -48,6 +49,7 @@ _HOMES = {
     "Study": "study",
 }
 _SUBPACKAGES = (
+    "dimensionality",
     "errors",
     "instruments",
     "moments",
@@ -58,7 +60,7 @@ _SUBPACKAGES = (
     "simulation",
 )
 
-_LATER = ("catalogue", "dimensionality", "invariance", "partnership", "screen", "validate")
+_LATER = ("catalogue", "invariance", "partnership", "screen", "validate")
 
 __all__ = [*_HOMES, *_SUBPACKAGES, "__version__"]  # noqa: PLE0604
 

@@ -1,6 +1,6 @@
 """The bridge from rows to arrays: means, cross-products, counts, designs."""
 
-from collabsurvey.moments.casewise import weighted_answers
+from collabsurvey.moments.casewise import clustered_answers, weighted_answers
 from collabsurvey.moments.clustered import ClusterMoments, cluster_moments
 from collabsurvey.moments.covariance import Moments, item_moments
 from collabsurvey.moments.grouped import GroupedMoments, grouped
@@ -13,6 +13,7 @@ __all__ = [
     "Moments",
     "answer_tables",
     "cluster_moments",
+    "clustered_answers",
     "grouped",
     "item_moments",
     "weighted_answers",

@@ -240,3 +240,10 @@ def _turned(moments: Moments, responses: Responses) -> Moments:
         missing=moments.missing,
         weighted=moments.weighted,
     )
+
+
+def constant_items(moments: Moments) -> tuple[str, ...]:
+    """Items everyone answered alike, up to rounding."""
+    size = np.maximum(np.abs(np.nan_to_num(moments.mean)), 1.0)
+    same = np.diag(moments.cov) <= (1e-12 * size) ** 2
+    return tuple(item for item, fixed in zip(moments.items, same, strict=True) if fixed)

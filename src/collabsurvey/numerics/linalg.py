@@ -56,3 +56,27 @@ def inverse_root(matrix: FloatArray) -> FloatArray:
     """Symmetric inverse square root of a positive definite matrix (p, p)."""
     values, vectors = np.linalg.eigh(matrix)
     return np.asarray((vectors / np.sqrt(values)) @ vectors.T)
+
+
+def read_only(values: FloatArray) -> FloatArray:
+    """Return a copy that cannot be written to."""
+    kept = np.array(values)
+    kept.setflags(write=False)
+    return kept
+
+
+def smoothed_correlations(cor: FloatArray) -> FloatArray:
+    """Nearest-looking positive definite correlation matrix (k, k), as psych::cor.smooth makes it.
+
+    Eigenvalues below 1e-12 become 1e-10, all are scaled to sum to k, and the matrix is
+    rescaled to a unit diagonal. Source: Wothke (1993), in Bollen & Long, Testing Structural
+    Equation Models, p. 256-293; Knol & Berger (1991) doi:10.1207/s15327906mbr2603_5.
+    """
+    values, vectors = np.linalg.eigh(cor)
+    values = np.where(values < 1e-12, 1e-10, values)
+    values *= len(cor) / values.sum()
+    rebuilt = (vectors * values) @ vectors.T
+    sd = np.sqrt(np.diag(rebuilt))
+    smooth: FloatArray = rebuilt / np.outer(sd, sd)
+    np.fill_diagonal(smooth, 1.0)
+    return (smooth + smooth.T) / 2

@@ -17,18 +17,16 @@ import numpy as np
 from collabsurvey.display import Chart, Table
 from collabsurvey.display.charts import dot_chart
 from collabsurvey.errors import FewClustersWarning, KeyingWarning, check_level
+from collabsurvey.instruments.scales import not_reflective, scale_name
 from collabsurvey.moments import Moments
 from collabsurvey.moments.covariance import Missing
+from collabsurvey.moments.respondents import data_notes
 from collabsurvey.numerics import itemstats
+from collabsurvey.numerics.linalg import read_only
 from collabsurvey.numerics.typing import FloatArray
 from collabsurvey.reliability.alpha_interval import SEED, Interval, alpha_interval
 from collabsurvey.reliability.cluster_alpha import Bootstrap
-from collabsurvey.reliability.inputs import (
-    not_reflective,
-    repeated_rows_note,
-    scale_moments,
-    scale_name,
-)
+from collabsurvey.reliability.inputs import scale_moments
 from collabsurvey.responses.responses import Responses
 from collabsurvey.results import Result
 
@@ -258,7 +256,7 @@ def alpha(
     notes = [
         reading(total["alpha"], len(moments.items)),
         rows_note(moments),
-        *data_notes(responses, moments),
+        *data_notes(responses, weighted=moments.weighted),
         *interval.notes,
     ]
     if reason := not_reflective(responses.instrument, moments.items):
@@ -317,20 +315,3 @@ def rows_note(moments: Moments) -> str:
     if n == rows:
         return f"All {n} rows, every item answered."
     return f"{n} of {rows} rows, those with every item answered."
-
-
-def data_notes(responses: Responses, moments: Moments) -> list[str]:
-    """Say what is true of these data whatever the scale: weights, pooled rows, synthetic."""
-    found = [
-        "Weights applied." if moments.weighted else "",
-        repeated_rows_note(responses),
-        "Synthetic data." if responses.synthetic else "",
-    ]
-    return [note for note in found if note]
-
-
-def read_only(values: FloatArray) -> FloatArray:
-    """Return a copy that cannot be written to."""
-    kept = np.array(values)
-    kept.setflags(write=False)
-    return kept

@@ -10,7 +10,7 @@ import numpy as np
 from collabsurvey.errors import DataError, NotSupportedError, OptionError
 from collabsurvey.moments import ClusterMoments, Moments, cluster_moments, weighted_answers
 from collabsurvey.moments.covariance import key_signs
-from collabsurvey.moments.split import role_or_column
+from collabsurvey.moments.respondents import cluster_column
 from collabsurvey.numerics.intervals import bonett_interval, feldt_interval
 from collabsurvey.numerics.itemstats import alpha_std_error
 from collabsurvey.reliability.cluster_alpha import (
@@ -18,7 +18,7 @@ from collabsurvey.reliability.cluster_alpha import (
     bootstrap_interval,
     jackknife_interval,
 )
-from collabsurvey.reliability.inputs import effective_respondents, repeated_rows_note
+from collabsurvey.reliability.inputs import effective_respondents
 from collabsurvey.responses.responses import Responses
 
 Interval = Literal["auto", "feldt", "bonett", "bootstrap", "jackknife"]
@@ -107,17 +107,6 @@ def alpha_interval(
         n_boot=n_boot,
         seed=seed,
     )
-
-
-def cluster_column(responses: Responses, cluster: str | None) -> str | None:
-    """Return the column whose values are drawn together, None where rows are independent."""
-    if cluster is None:
-        return None
-    if cluster != "auto":
-        return role_or_column(responses, cluster)
-    if "cluster" in responses.roles:
-        return responses.roles["cluster"]
-    return responses.roles["respondent"] if repeated_rows_note(responses) else None
 
 
 def require_listwise(moments: Moments) -> None:

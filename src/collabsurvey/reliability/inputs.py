@@ -13,19 +13,12 @@ from collabsurvey.errors import (
     NoVarianceError,
     OptionError,
 )
-from collabsurvey.instruments.model import Instrument
+from collabsurvey.instruments.scales import scale_name
 from collabsurvey.moments import Moments, item_moments, weighted_answers
-from collabsurvey.moments.covariance import Missing
+from collabsurvey.moments.covariance import Missing, constant_items
 from collabsurvey.responses.responses import Responses, require_responses
 
 FEWEST_RESPONDENTS = 3
-
-
-def scale_name(items: str | Sequence[str]) -> str:
-    """Return the scale's id, or the first and last of the items named."""
-    if isinstance(items, str):
-        return items
-    return items[0] if len(items) == 1 else f"{items[0]} … {items[-1]}"
 
 
 def scale_moments(
@@ -69,13 +62,6 @@ def scale_moments(
     return moments
 
 
-def constant_items(moments: Moments) -> tuple[str, ...]:
-    """Items everyone answered alike, up to rounding."""
-    size = np.maximum(np.abs(np.nan_to_num(moments.mean)), 1.0)
-    same = np.diag(moments.cov) <= (1e-12 * size) ** 2
-    return tuple(item for item, fixed in zip(moments.items, same, strict=True) if fixed)
-
-
 def n_complete(responses: Responses, items: Sequence[str]) -> int:
     """Rows that answered every item."""
     answers, weight = weighted_answers(responses, items)
@@ -96,30 +82,3 @@ def effective_respondents(
     if missing == "listwise":
         weight = weight[(~np.isnan(answers)).all(axis=1)]
     return int(np.floor(weight.sum() ** 2 / (weight**2).sum()))
-
-
-def not_reflective(instrument: Instrument, items: Sequence[str]) -> str:
-    """Why items are not parallel signs of one construct; "" where they are, or nothing is said."""
-    models = {construct.id: construct.measurement_model for construct in instrument.constructs}
-    for item in items:
-        construct = str(instrument.item(item).construct_id)
-        model = models.get(construct, "reflective")
-        if model != "reflective":
-            return (
-                f"the construct {construct!r} is {model}: its items need not go together, so "
-                "internal consistency says nothing about it"
-            )
-    return ""
-
-
-def repeated_rows_note(responses: Responses) -> str:
-    """Say that people answered more than once, where the roles tell; "" otherwise."""
-    several = [role for role in ("wave", "partner") if role in responses.roles]
-    if "respondent" not in responses.roles or not several:
-        return ""
-    n_rows, n_people = responses.n_rows, responses.n_respondents
-    if n_rows == n_people:
-        return ""
-    return (
-        f"{n_rows} rows of {n_people} people: rows of each {' and '.join(several)} are pooled here."
-    )

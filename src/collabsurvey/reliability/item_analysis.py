@@ -16,11 +16,12 @@ import numpy as np
 from collabsurvey.display import Chart, Table
 from collabsurvey.display.charts import dot_chart
 from collabsurvey.errors import KeyingWarning
+from collabsurvey.instruments.scales import not_reflective, scale_name
 from collabsurvey.moments import weighted_answers
 from collabsurvey.moments.covariance import Missing, key_signs, turn_offsets
 from collabsurvey.numerics import itemstats
 from collabsurvey.numerics.typing import FloatArray
-from collabsurvey.reliability.inputs import not_reflective, scale_moments, scale_name
+from collabsurvey.reliability.inputs import scale_moments
 from collabsurvey.responses.responses import Responses
 from collabsurvey.results import Result
 

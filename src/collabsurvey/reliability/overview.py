@@ -11,12 +11,12 @@ from collabsurvey.display import Chart, Table
 from collabsurvey.display.charts import interval_chart
 from collabsurvey.errors import DataError
 from collabsurvey.instruments.model import Scale
+from collabsurvey.instruments.scales import not_reflective
 from collabsurvey.moments.covariance import Missing
 from collabsurvey.moments.split import split
 from collabsurvey.reliability.alpha import AlphaResult, alpha
 from collabsurvey.reliability.alpha_interval import SEED, Interval
 from collabsurvey.reliability.cluster_alpha import Bootstrap
-from collabsurvey.reliability.inputs import not_reflective
 from collabsurvey.responses.responses import Responses, require_responses
 from collabsurvey.results import Result
 

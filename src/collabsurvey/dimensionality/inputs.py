@@ -1,0 +1,96 @@
+"""What every analysis of dimensionality asks of its items before it computes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from collabsurvey.errors import DataError, NotEnoughDataError, NotEnoughItemsError, NoVarianceError
+from collabsurvey.instruments.model import Instrument
+from collabsurvey.instruments.scales import scale_name
+from collabsurvey.moments import AnswerTables
+from collabsurvey.moments.columns import numeric_columns
+from collabsurvey.responses.build import from_frame
+from collabsurvey.responses.responses import Responses
+
+Items = str | Sequence[str] | None
+MOST_CATEGORIES = 20  # beyond, a two-way table is mostly empty and Pearson loses nothing
+
+
+@dataclass(frozen=True, eq=False)
+class ItemSet:
+    """The answers, the items chosen, and what they are called together."""
+
+    responses: Responses
+    items: tuple[str, ...]
+    name: str
+
+
+def item_set(data: Any, items: Items, *, method: str, fewest: int = 2) -> ItemSet:
+    """Items of a scale, of several scales, named one by one, or all; from answers or any frame.
+
+    A frame may be pandas, polars, DuckDB, …; without `items` its columns of numbers are taken.
+    """
+    if isinstance(data, Responses):
+        names = chosen_items(data.instrument, items)
+        responses = data
+        name = data.instrument.title if items is None else scale_name(items)
+    else:
+        names = (items,) if isinstance(items, str) else tuple(items or numeric_columns(data))
+        if not names:
+            raise NotEnoughItemsError("the table", n_items=0, needed=fewest, method=method)
+        responses = from_frame(data, scales={"items": list(dict.fromkeys(names))})
+        name = scale_name(names)
+    if len(names) < fewest:
+        raise NotEnoughItemsError(name, n_items=len(names), needed=fewest, method=method)
+    return ItemSet(responses, names, name)
+
+
+def chosen_items(instrument: Instrument, items: Items) -> tuple[str, ...]:
+    """Item ids of a scale id, of a list of scale or item ids, or of every scale."""
+    if isinstance(items, str):
+        return instrument.items_of(items)
+    listed = list(instrument.scale_ids if items is None else items)
+    scales = set(instrument.scale_ids) - set(instrument.item_ids)
+    found: list[str] = []
+    for name in listed:
+        found += instrument.items_of(name) if name in scales else instrument.items_of([name])
+    return tuple(dict.fromkeys(found))
+
+
+def scale_groups(instrument: Instrument, items: Sequence[str]) -> list[tuple[str, int]]:
+    """Titles of the scales that consecutive items belong to, with the number of items."""
+    home: dict[str, str] = {}
+    for scale in instrument.scoring:
+        for item in scale.items:
+            home.setdefault(item, scale.title or scale.id)
+    groups: list[tuple[str, int]] = []
+    for item in items:
+        title = home.get(item, "")
+        if groups and groups[-1][0] == title:
+            groups[-1] = (title, groups[-1][1] + 1)
+        else:
+            groups.append((title, 1))
+    return groups
+
+
+def require_categories(tables: AnswerTables, *, method: str) -> None:
+    """Refuse items with one answer, with no answer, or with too many different answers."""
+    sizes = dict(zip(tables.items, map(len, tables.categories), strict=True))
+    if not tables.counts.any():
+        raise NotEnoughDataError(
+            method, what="respondents who answered every item", found=0, needed=3
+        )
+    if silent := [item for item, size in sizes.items() if size == 0]:
+        raise DataError(
+            f"{method} is not defined: nobody answered {', '.join(silent)}. Leave it out."
+        )
+    if constant := [item for item, size in sizes.items() if size == 1]:
+        what = "item" if len(constant) == 1 else "each of the items"
+        raise NoVarianceError(f"{what} {', '.join(map(repr, constant))}", method=method)
+    if many := [item for item, size in sizes.items() if size > MOST_CATEGORIES]:
+        raise DataError(
+            f"{method}: {', '.join(many)} has more than {MOST_CATEGORIES} different answers, which "
+            "is a measurement. Use correlation='pearson', or polyserial() for it with the others."
+        )

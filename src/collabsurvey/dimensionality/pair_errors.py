@@ -1,0 +1,128 @@
+"""Asymptotic covariances of thresholds and polychoric correlations, over people or schools.
+
+Each respondent adds a known amount to the error of every threshold and correlation, which
+depends only on the answers given (`two_way.influence`). The cross-products of these amounts
+are the asymptotic covariance matrix (Muthén, 1984, doi:10.1007/BF02294210; lavaan's NACOV
+divided by n); summed within schools first, they are the cluster-robust one (Binder, 1983,
+doi:10.2307/1402588). Every row is read, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from collabsurvey.dimensionality.pair_correlations import Pairs
+from collabsurvey.dimensionality.two_way import threshold_influence
+from collabsurvey.errors import DataError
+from collabsurvey.moments import clustered_answers, weighted_answers
+from collabsurvey.moments.covariance import Missing
+from collabsurvey.numerics.typing import FloatArray, IntArray
+from collabsurvey.responses.responses import Responses
+
+BLOCK_VALUES = 2**23  # influences held at a time: 64 MB
+
+
+@dataclass(frozen=True, eq=False)
+class RobustErrors:
+    """Covariances of thresholds (all items in turn) and of the P correlations behind them."""
+
+    std_error: FloatArray  # (P,) of the correlations
+    acov: FloatArray | None  # (q, q) with q thresholds and P correlations, where asked for
+    n_clusters: int | None  # None: respondents are independent
+    n_without_cluster: int  # rows left out here, not in the correlations
+
+
+def robust_errors(
+    responses: Responses,
+    items: Sequence[str],
+    categories: Sequence[FloatArray],
+    pairs: Pairs,
+    *,
+    cluster: str | None,
+    missing: Missing,
+    full: bool,
+) -> RobustErrors:
+    """Errors over clusters (a column), or over respondents with their weights.
+
+    The factor G / (G - 1) is that of a variance of G sums, of n / (n - 1) where nobody
+    shares a cluster.
+    """
+    if cluster is None:
+        x, w = weighted_answers(responses, items)
+        groups, labels = np.arange(len(x)), None
+    else:
+        x, w, groups, labels = clustered_answers(responses, items, cluster)
+    codes = coded(x, categories)
+    used = (w > 0) & ((codes >= 0).all(axis=1) if missing == "listwise" else True)
+    alone = used & (groups < 0)
+    used &= groups >= 0
+    codes, w = codes[used], w[used]
+    groups = np.unique(groups[used], return_inverse=True)[1]
+    n_groups = int(groups.max()) + 1 if len(groups) else 0
+    if n_groups < 2:
+        raise DataError(
+            f"There is only one {cluster!r} with answers, so how correlations vary between "
+            "clusters is unknown. Use cluster=None."
+        )
+    cut_tables = _cut_tables(pairs.cuts, codes, w)
+    cells = pairs.cells or ()
+    factor = n_groups / (n_groups - 1)
+    n_cuts = sum(len(cuts) for cuts in pairs.cuts)
+    width = (n_cuts if full else 0) + len(cells)
+    product = np.zeros((width, width)) if full else np.zeros(width)
+    step = max(BLOCK_VALUES // max(width, 1), 1)
+    order = np.argsort(groups, kind="stable")
+    start = 0
+    while start < len(order):
+        stop = _whole_groups(groups[order], start, step)
+        rows = order[start:stop]
+        values = np.empty((len(rows), width))
+        column = 0
+        if full:
+            for table, answers in zip(cut_tables, codes[rows].T, strict=True):
+                values[:, column : column + table.shape[1]] = table[answers]
+                column += table.shape[1]
+        for i, j, table in zip(pairs.first, pairs.second, cells, strict=True):
+            values[:, column] = table[codes[rows, i], codes[rows, j]]
+            column += 1
+        values *= w[rows, None]
+        if labels is not None:
+            edges = np.flatnonzero(np.r_[True, np.diff(groups[rows]) > 0])
+            values = np.add.reduceat(values, edges, axis=0)
+        product += values.T @ values if full else (values**2).sum(axis=0)
+        start = stop
+    acov = product * factor if full else None
+    variance = np.diag(acov)[n_cuts:] if acov is not None else product * factor
+    std_error = np.where(pairs.at_limit, np.nan, np.sqrt(variance))
+    return RobustErrors(std_error, acov, n_groups if labels is not None else None, int(alone.sum()))
+
+
+def coded(x: FloatArray, categories: Sequence[FloatArray]) -> IntArray:
+    """Places (n, k) of answers (n, k) among the categories of each item; -1 for missing."""
+    codes = np.full(x.shape, -1, dtype=np.int64)
+    for j, known in enumerate(categories):
+        place = np.searchsorted(known, x[:, j])
+        place = np.minimum(place, len(known) - 1)
+        codes[:, j] = np.where(known[place] == x[:, j], place, -1)
+    return codes
+
+
+def _cut_tables(cuts: Sequence[FloatArray], codes: IntArray, w: FloatArray) -> list[FloatArray]:
+    """Influence (c + 1, c - 1) of each answer on the thresholds of each item; last: missing."""
+    tables = []
+    for j, own in enumerate(cuts):
+        n = np.array([float(w[codes[:, j] >= 0].sum())])
+        table = threshold_influence(own[None], n)[0]
+        tables.append(np.vstack([table, np.zeros((1, len(own)))]))
+    return tables
+
+
+def _whole_groups(groups: IntArray, start: int, step: int) -> int:
+    """End of a block of about `step` sorted rows that does not cut a group in two."""
+    stop = min(start + step, len(groups))
+    while stop < len(groups) and groups[stop] == groups[stop - 1]:
+        stop += 1
+    return stop
