@@ -17,7 +17,6 @@ from numpy.testing import assert_allclose
 from collabsurvey.dimensionality.extraction import extract
 from collabsurvey.dimensionality.factor_fit import degrees_of_freedom, most_factors
 from collabsurvey.dimensionality.how_many.vss import (
-    degrees_of_freedom,
     simple_fit,
     very_simple_structure,
 )
