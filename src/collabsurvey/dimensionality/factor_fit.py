@@ -8,7 +8,7 @@ doi:10.1214/aos/1176344136; Sclove (1987) doi:10.1007/BF02294360.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import chdtrc, chndtr, chndtrinc
@@ -63,38 +63,67 @@ def factor_fit(
 ) -> FactorFit:
     """Fit of loadings (p, m) to a positive definite correlation matrix (p, p), given log|R|."""
     p, m = loadings.shape
-    df = degrees_of_freedom(p, m)
     if log_det is None:
         log_det = inverse_and_log_det(cor, method="The fit of a factor model")[1]
-    phi = np.eye(m) if factor_correlations is None else factor_correlations
-    model = loadings @ phi @ loadings.T
-    objective = discrepancy(cor, model, log_det=log_det)
+    residual = without_inverse(cor, loadings, n, factor_correlations=factor_correlations)
+    df = residual.df
+    objective = discrepancy(cor, _common(loadings, factor_correlations), log_det=log_det)
     multiplier = bartlett_multiplier(p, m, n)
     chi2 = max(objective * multiplier, 0.0)
-    residual = cor - model
+    if df <= 0:
+        return replace(residual, objective=objective, chi2=chi2)
+    low, high = rmsea_interval(chi2, df, n)
+    null = -log_det * 2 / (p * (p - 1))
+    return replace(
+        residual,
+        objective=objective,
+        chi2=chi2,
+        p_value=float(chdtrc(df, chi2)),
+        rmsea=float(np.sqrt(max(chi2 / (df * n) - 1 / (n - 1), 0.0))),
+        rmsea_ci_low=low,
+        rmsea_ci_high=high,
+        tli=(null - objective / df) / (null - 1 / multiplier),
+        bic=float(chi2 - df * np.log(n)),
+        sabic=float(chi2 - df * np.log((n + 2) / 24)),
+    )
+
+
+def without_inverse(
+    cor: FloatArray,
+    loadings: FloatArray,
+    n: int,
+    *,
+    factor_correlations: FloatArray | None = None,
+) -> FactorFit:
+    """Fit from residual correlations alone, for a matrix without an inverse; the rest is NaN."""
+    p, m = loadings.shape
+    df = degrees_of_freedom(p, m)
+    residual = cor - _common(loadings, factor_correlations)
     np.fill_diagonal(residual, 0.0)
     left = float((residual**2).sum())
     off = float((cor**2).sum() - (np.diag(cor) ** 2).sum())
-    defined = df > 0
-    low, high = rmsea_interval(chi2, df, n) if defined else (np.nan, np.nan)
-    null = -log_det * 2 / (p * (p - 1))
-    per_df = objective / df if defined else np.nan
+    unknown = float("nan")
     return FactorFit(
-        objective=objective,
-        chi2=chi2,
+        objective=unknown,
+        chi2=unknown,
         df=df,
-        p_value=float(chdtrc(df, chi2)) if defined else np.nan,
+        p_value=unknown,
         chi2_empirical=left * n,
-        rmsea=float(np.sqrt(max(chi2 / (df * n) - 1 / (n - 1), 0.0))) if defined else np.nan,
-        rmsea_ci_low=low,
-        rmsea_ci_high=high,
-        tli=(null - per_df) / (null - 1 / multiplier) if defined else np.nan,
-        bic=float(chi2 - df * np.log(n)) if defined else np.nan,
-        sabic=float(chi2 - df * np.log((n + 2) / 24)) if defined else np.nan,
+        rmsea=unknown,
+        rmsea_ci_low=unknown,
+        rmsea_ci_high=unknown,
+        tli=unknown,
+        bic=unknown,
+        sabic=unknown,
         rmsr=float(np.sqrt(left / (p * (p - 1)))),
-        rmsr_corrected=float(np.sqrt(left / (2 * df))) if defined else np.nan,
-        fit_off=1 - left / off if off > 0 else np.nan,
+        rmsr_corrected=float(np.sqrt(left / (2 * df))) if df > 0 else unknown,
+        fit_off=1 - left / off if off > 0 else unknown,
     )
+
+
+def _common(loadings: FloatArray, phi: FloatArray | None) -> FloatArray:
+    """Covariances (p, p) that the factors imply."""
+    return loadings @ loadings.T if phi is None else np.asarray(loadings @ phi @ loadings.T)
 
 
 def degrees_of_freedom(p: int, m: int) -> int:

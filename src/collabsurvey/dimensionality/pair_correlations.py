@@ -81,8 +81,13 @@ def correlate_pairs(
     method: Method = "two_step",
     std_errors: StdErrors = "auto",
     with_influence: bool = False,
+    mean_weight: float = 1.0,
 ) -> Pairs:
-    """Estimate every pair; `tables` hold observed categories only, two or more for each item."""
+    """Estimate every pair; `tables` hold observed categories only, two or more for each item.
+
+    One answer counts `mean_weight`, so that neither half an answer nor a fit depends on the
+    unit of the weights.
+    """
     k = len(tables.items)
     first, second = pairs_of(k)
     total = len(first)
@@ -93,7 +98,9 @@ def correlate_pairs(
     n, df = np.empty(total), np.empty(total)
     n_empty, n_adjusted = np.empty(total, dtype=np.int64), np.empty(total, dtype=np.int64)
     cells: list[FloatArray] = [np.empty(0)] * total
-    for group in _groups(tables, margins, cuts, first, second, empty_cells, cuts_from):
+    for group in _groups(
+        tables, margins, cuts, first, second, empty_cells, cuts_from, HALF * mean_weight
+    ):
         at = group.at
         fits = two_step(group.used, group.row_cuts, group.column_cuts)
         rho[at], at_limit[at], converged[at] = fits.rho, fits.at_limit, fits.converged
@@ -108,22 +115,22 @@ def correlate_pairs(
                 group.used[inside], fits.rho[inside], row_cuts[inside], column_cuts[inside]
             )
             rho[at[inside]], error[at[inside]] = joint.rho, joint.std_error
-            converged[at[inside]] = joint.converged
+            at_limit[at[inside]], converged[at[inside]] = joint.at_limit, joint.converged
             row_cuts, column_cuts = row_cuts.copy(), column_cuts.copy()
             row_cuts[inside], column_cuts[inside] = joint.row_cuts, joint.column_cuts
             p = cell_probabilities(row_cuts, column_cuts, rho[at])
         elif std_errors == "conditional":
             error[at] = conditional_std_error(group.used, row_cuts, column_cuts, fits.rho)
-        elif std_errors == "auto" or with_influence:
+        if with_influence or (std_errors == "auto" and method == "two_step"):
             table = _influence(group, fits)
-            full = with_margins(group.counts, group.rows, group.columns)
-            error[at] = np.sqrt(
-                (full * table**2).sum(axis=(1, 2)) * n[at] / np.maximum(n[at] - 1, 1)
-            )
-            if with_influence:
-                for place, one in zip(at.tolist(), table, strict=True):
-                    cells[place] = one
-        deviance[at] = _deviance(group.counts, p)
+            if std_errors == "auto" and method == "two_step":
+                full = with_margins(group.counts, group.rows, group.columns)
+                error[at] = np.sqrt(
+                    (full * table**2).sum(axis=(1, 2)) * n[at] / np.maximum(n[at] - 1, 1)
+                )
+            for place, one in zip(at.tolist(), table, strict=True):
+                cells[place] = one
+        deviance[at] = _deviance(group.counts / mean_weight, p)
         df[at] = (group.counts.shape[1] * group.counts.shape[2]) - sum(group.counts.shape[1:])
     error[at_limit] = np.nan
     return Pairs(
@@ -140,6 +147,7 @@ def _groups(
     second: IntArray,
     empty_cells: EmptyCells,
     cuts_from: CutsFrom,
+    half: float,
 ) -> list[_Group]:
     """Sort the pairs by the shape of their tables."""
     size = np.array([len(codes) for codes in tables.categories])
@@ -152,7 +160,7 @@ def _groups(
         counts = tables.counts[
             start[i][:, None, None] + np.arange(r)[:, None], start[j][:, None, None] + np.arange(c)
         ]
-        used = filled(counts, empty_cells)
+        used = filled(counts, empty_cells, half)
         rows = np.array([margins[item] for item in i])
         columns = np.array([margins[item] for item in j])
         row_cuts = np.array([cuts[item] for item in i])
@@ -172,8 +180,8 @@ def _pair_cuts(margins: FloatArray, cuts: FloatArray) -> FloatArray:
     return np.where(lacking[:, None], cuts, own)
 
 
-def filled(counts: FloatArray, rule: EmptyCells) -> FloatArray:
-    """Tables (P, r, c) after the rule for empty cells.
+def filled(counts: FloatArray, rule: EmptyCells, half: float = HALF) -> FloatArray:
+    """Tables (P, r, c) after the rule for empty cells; `half` is half an answer.
 
     lavaan: a 2 × 2 table with one empty cell gets a half there and keeps its margins.
     psych: empty cells of 2 × 2 tables become a half, as tetrachoric(correct=.5) does;
@@ -183,18 +191,19 @@ def filled(counts: FloatArray, rule: EmptyCells) -> FloatArray:
     empty = counts == 0
     two_by_two = counts.shape[1:] == (2, 2)
     if rule == "add_half" or (rule == "psych" and two_by_two):
-        return np.where(empty, HALF, counts)
+        return np.where(empty, half, counts)
     if rule == "lavaan" and two_by_two:
         one = empty.sum(axis=(1, 2)) == 1
         on_diagonal = (empty[:, 0, 0] | empty[:, 1, 1])[:, None, None]
-        pattern = np.where(on_diagonal, 1.0, -1.0) * np.array([[HALF, -HALF], [-HALF, HALF]])
+        pattern = np.where(on_diagonal, 1.0, -1.0) * np.array([[half, -half], [-half, half]])
         return np.where(one[:, None, None], counts + pattern, counts)
     return counts
 
 
 def _influence(group: _Group, fits: PairFits) -> FloatArray:
+    # Of the answers as given, as lavaan does it, not of cells that a rule has filled.
     return influence(
-        group.used,
+        group.counts,
         group.row_cuts,
         group.column_cuts,
         fits,

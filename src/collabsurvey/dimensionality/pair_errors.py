@@ -73,6 +73,9 @@ def robust_errors(
     n_cuts = sum(len(cuts) for cuts in pairs.cuts)
     width = (n_cuts if full else 0) + len(cells)
     product = np.zeros((width, width)) if full else np.zeros(width)
+    mean = np.zeros(width)
+    if labels is not None:
+        mean[width - len(cells) :] = _mean_influence(pairs, cells, codes, w)
     step = max(BLOCK_VALUES // max(width, 1), 1)
     order = np.argsort(groups, kind="stable")
     start = 0
@@ -88,16 +91,33 @@ def robust_errors(
         for i, j, table in zip(pairs.first, pairs.second, cells, strict=True):
             values[:, column] = table[codes[rows, i], codes[rows, j]]
             column += 1
+        values -= mean
         values *= w[rows, None]
         if labels is not None:
             edges = np.flatnonzero(np.r_[True, np.diff(groups[rows]) > 0])
             values = np.add.reduceat(values, edges, axis=0)
         product += values.T @ values if full else (values**2).sum(axis=0)
         start = stop
+    product += (w @ w) * (np.outer(mean, mean) if full else mean**2)
     acov = product * factor if full else None
     variance = np.diag(acov)[n_cuts:] if acov is not None else product * factor
     std_error = np.where(pairs.at_limit, np.nan, np.sqrt(variance))
     return RobustErrors(std_error, acov, n_groups if labels is not None else None, int(alone.sum()))
+
+
+def _mean_influence(
+    pairs: Pairs, cells: Sequence[FloatArray], codes: IntArray, w: FloatArray
+) -> FloatArray:
+    """Mean influence (P,) of a row: zero but for pairs with a cell that a rule has filled.
+
+    There it is an error of the rule, which lavaan counts once for each row. Summed within
+    clusters it would be counted as if clusters differed in it.
+    """
+    mean = np.zeros(len(cells))
+    for pair in np.flatnonzero((pairs.n_adjusted > 0) & ~pairs.at_limit):
+        i, j = pairs.first[pair], pairs.second[pair]
+        mean[pair] = w @ cells[pair][codes[:, i], codes[:, j]] / w.sum()
+    return mean
 
 
 def coded(x: FloatArray, categories: Sequence[FloatArray]) -> IntArray:

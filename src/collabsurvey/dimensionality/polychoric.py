@@ -141,6 +141,8 @@ def polychoric(
     """
     _check_options(empty_cells, missing, method, thresholds_from, std_errors)
     check_level(conf_level)
+    if acov and method == "ml":
+        raise OptionError("acov", acov, allowed=("False with method='ml'",))
     chosen = item_set(data, items, method="A polychoric correlation")
     raw = answer_tables(chosen.responses, chosen.items, missing=missing)
     tables = raw.observed()
@@ -157,6 +159,7 @@ def polychoric(
         method=method,
         std_errors=std_errors,
         with_influence=by_row or acov,
+        mean_weight=_mean_weight(tables, missing),
     )
     robust = None
     if by_row or acov:
@@ -226,6 +229,14 @@ def _check_options(
     for name, value, allowed in given:
         if value not in get_args(allowed):
             raise OptionError(name, value, allowed=get_args(allowed))
+
+
+def _mean_weight(tables: AnswerTables, missing: Missing) -> float:
+    """Mean weight of the rows used, 1 without a weight role."""
+    if not tables.weighted:
+        return 1.0
+    left_out = float(tables.n_missing[0]) if missing == "pairwise" else 0.0
+    return float(tables.one_way(tables.items[0]).sum() + left_out) / tables.n_used
 
 
 def _require_pairs(tables: AnswerTables) -> None:

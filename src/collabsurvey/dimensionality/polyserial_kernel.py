@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from collabsurvey.dimensionality.two_way import LIMIT, SMALLEST, thresholds
+from collabsurvey.dimensionality.two_way import LIMIT, SAME, SMALLEST, thresholds
 from collabsurvey.numerics.typing import FloatArray, IntArray
 
 GRADIENT = 1e-9  # per respondent
@@ -51,6 +51,8 @@ def likelihood_fit(
 
     z (n,) is standardised; codes (n,) are 0, 1, … without gaps.
     """
+    if joint and (direction := _perfect_order(z, codes)):
+        return PolyserialFit(direction * LIMIT, float("nan"), _gaps(z, codes), True, True)
     start = closed_form(z, codes, weight)
     x = np.concatenate([[np.clip(start.rho, -0.95, 0.95)], start.cuts])
     free = len(x) if joint else 1
@@ -78,10 +80,38 @@ def likelihood_fit(
                     break
         if not moved:
             break
-    at_limit = abs(x[0]) > LIMIT - 1e-4
+    end = np.concatenate([[np.copysign(LIMIT, x[0])], x[1:]])
+    at_limit = abs(x[0]) > LIMIT - 1e-4 or _loglik(z, codes, weight, end) >= value - SAME * n
+    if at_limit:
+        return PolyserialFit(float(end[0]), float("nan"), x[1:], True, True)
     covariance = np.linalg.pinv(-_hessian(z, codes, weight, x, free))
-    error = float(np.sqrt(max(covariance[0, 0], 0.0))) if not at_limit else float("nan")
-    return PolyserialFit(float(x[0]), error, x[1:], converged or bool(at_limit), bool(at_limit))
+    error = float(np.sqrt(covariance[0, 0])) if covariance[0, 0] > 0 else float("nan")
+    return PolyserialFit(float(x[0]), error, x[1:], converged, False)
+
+
+def _perfect_order(z: FloatArray, codes: IntArray) -> int:
+    """Return 1 or -1 where z rises or falls from each category to the next, 0 where it does not.
+
+    The likelihood of such answers grows up to ±1, flat to every digit long before.
+    """
+    lowest, highest = _ranges(z, codes)
+    if (highest[:-1] < lowest[1:]).all():
+        return 1
+    return -1 if (lowest[:-1] > highest[1:]).all() else 0
+
+
+def _gaps(z: FloatArray, codes: IntArray) -> FloatArray:
+    """Thresholds (c - 1,) of perfectly ordered answers: the middle of each gap."""
+    lowest, highest = _ranges(z, codes)
+    if highest[0] < lowest[1]:
+        return (highest[:-1] + lowest[1:]) / 2
+    return -(lowest[:-1] + highest[1:]) / 2
+
+
+def _ranges(z: FloatArray, codes: IntArray) -> tuple[FloatArray, FloatArray]:
+    order = np.argsort(codes, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(codes[order]) > 0])
+    return np.minimum.reduceat(z[order], starts), np.maximum.reduceat(z[order], starts)
 
 
 def _edges(z: FloatArray, codes: IntArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:

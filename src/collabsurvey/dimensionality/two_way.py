@@ -25,6 +25,8 @@ from collabsurvey.numerics.typing import BoolArray, FloatArray, IntArray
 LIMIT = 0.999  # of a correlation, as in lavaan; a table of perfect association has no maximum
 STEP = 1e-8  # last change of a correlation; Newton's error is then its square
 MOST_STEPS = 80
+FLAT = 1e-18  # slope of a log-likelihood, per respondent, below which nothing is left to gain
+SAME = 1e-9  # difference of two log-likelihoods, per respondent, that no data can tell
 SMALLEST = 1e-16  # probability of a cell, where differences of the distribution are rounding
 ROOT_TWO_PI = np.sqrt(2 * np.pi)
 
@@ -46,10 +48,15 @@ def thresholds(counts: FloatArray) -> FloatArray:
     return np.asarray(special.ndtri(below[..., :-1] / below[..., -1:]))
 
 
-def two_step(counts: FloatArray, row_cuts: FloatArray, column_cuts: FloatArray) -> PairFits:
-    """Correlations of tables (P, r, c), given cuts (P, r - 1) and (P, c - 1)."""
+def two_step(
+    counts: FloatArray,
+    row_cuts: FloatArray,
+    column_cuts: FloatArray,
+    start: FloatArray | None = None,
+) -> PairFits:
+    """Correlations of tables (P, r, c), given cuts (P, r - 1) and (P, c - 1); from `start` (P,)."""
     n = len(counts)
-    rho = np.clip(_scored_correlation(counts), -0.95, 0.95)
+    rho = np.clip(_scored_correlation(counts) if start is None else start, -0.95, 0.95)
     low, high = np.full(n, -LIMIT), np.full(n, LIMIT)
     converged = np.zeros(n, dtype=bool)
     active = np.arange(n)
@@ -67,15 +74,46 @@ def two_step(counts: FloatArray, row_cuts: FloatArray, column_cuts: FloatArray) 
             new = here + score / steepness
         inside = (new > low[active]) & (new < high[active])
         new = np.where(inside, new, (low[active] + high[active]) / 2)
-        new = np.where(score == 0, here, new)
+        total = counts[active].sum(axis=(1, 2))
+        new = np.where(np.abs(score) < FLAT * total, here, new)
         rho[active] = new
         rest = np.abs(new - here) < STEP
         converged[active[rest]] = True
         active = active[~rest]
-    at_limit = np.abs(rho) > LIMIT - 1e-6
-    rho = np.where(at_limit, np.sign(rho) * LIMIT, rho)
     p = cell_probabilities(row_cuts, column_cuts, rho)
+    at_limit = no_better_than_limit(counts, row_cuts, column_cuts, rho, loglik(counts, p))
+    if at_limit.any():
+        rho[at_limit] = np.sign(rho[at_limit]) * LIMIT
+        p[at_limit] = cell_probabilities(row_cuts[at_limit], column_cuts[at_limit], rho[at_limit])
     return PairFits(rho, p, at_limit, converged | at_limit, steps)
+
+
+def loglik(counts: FloatArray, p: FloatArray) -> FloatArray:
+    """Log-likelihood (P,) of tables with cell probabilities p (P, r, c)."""
+    logs = np.log(np.maximum(p, SMALLEST))
+    return np.asarray(np.where(counts > 0, counts * logs, 0.0).sum(axis=(1, 2)))
+
+
+def no_better_than_limit(
+    counts: FloatArray,
+    row_cuts: FloatArray,
+    column_cuts: FloatArray,
+    rho: FloatArray,
+    value: FloatArray,
+) -> BoolArray:
+    """Whether ±LIMIT is as likely as rho (P,), of log-likelihood `value`: perfect association.
+
+    The likelihood of such a table is flat long before the limit, to every digit, so that a
+    search ends anywhere.
+    """
+    at_limit = np.abs(rho) > LIMIT - 1e-6
+    maybe = np.flatnonzero(~at_limit & (counts == 0).any(axis=(1, 2)) & (rho != 0))
+    if len(maybe):
+        some = counts[maybe]
+        p = cell_probabilities(row_cuts[maybe], column_cuts[maybe], np.sign(rho[maybe]) * LIMIT)
+        slack = SAME * some.sum(axis=(1, 2))
+        at_limit[maybe] = loglik(some, p) >= value[maybe] - slack
+    return at_limit
 
 
 def _scored_correlation(counts: FloatArray) -> FloatArray:
@@ -204,6 +242,7 @@ def influence(
     For tables (P, r, c) and the numbers of answers (P,) behind the cuts. The last row and
     column are for a missing answer, so that codes of -1 find it. The sum over respondents is
     the estimate minus the truth, to first order; its squares add up to the sampling variance.
+    NaN for tables of perfect association, whose errors are not defined.
 
     rho^ - rho = A^-1 (mean of s - B (tau^ - tau)) with A the mean of s^2 and B the mean of
     s t' over respondents, s and t the scores of correlation and thresholds.
@@ -211,7 +250,7 @@ def influence(
     n = counts.sum(axis=(1, 2))
     scores = cell_scores(row_cuts, column_cuts, fits.rho, fits.probabilities)
     s = scores.rho
-    square = (counts * s**2).sum(axis=(1, 2)) / n
+    square = np.where(fits.at_limit, np.nan, (counts * s**2).sum(axis=(1, 2)) / n)
     weighted = counts * s / n[:, None, None]
     on_rows = np.einsum("pij,pijm->pm", weighted, scores.row_cuts)
     on_columns = np.einsum("pij,pijm->pm", weighted, scores.column_cuts)

@@ -24,12 +24,13 @@ class Ordering(NamedTuple):
 def ordered(
     loadings: FloatArray, factor_correlations: FloatArray, *, keep_first: bool = False
 ) -> Ordering:
-    """Sort factors by their sum of squared loadings, largest first, with positive column sums.
+    """Sort factors by the variance they explain, largest first, with positive column sums.
 
-    Ties keep their order, and a column that adds up to zero its sign. `keep_first` leaves the
-    first factor first: the general one of a bifactor solution.
+    The variance is diag(Phi L'L), as psych sorts; without correlations the sum of squared
+    loadings. Ties keep their order, and a column that adds up to zero its sign. `keep_first`
+    leaves the first factor first: the general one of a bifactor solution.
     """
-    size = (loadings**2).sum(axis=0)
+    size = np.diag(factor_correlations @ loadings.T @ loadings).copy()
     if keep_first:
         size[0] = np.inf
     permutation = np.argsort(-size, kind="stable")

@@ -1,0 +1,296 @@
+"""The correlation matrix that retention and factor analysis start from, and what it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+
+from collabsurvey.dimensionality.inputs import (
+    Items,
+    ItemSet,
+    chosen_items,
+    item_set,
+    scale_groups,
+)
+from collabsurvey.dimensionality.inverse import SMALLEST_EIGENVALUE
+from collabsurvey.dimensionality.pair_correlations import EmptyCells
+from collabsurvey.dimensionality.polychoric import polychoric
+from collabsurvey.dimensionality.polychoric_result import PolychoricResult
+from collabsurvey.errors import (
+    DataError,
+    NotEnoughDataError,
+    NotEnoughItemsError,
+    NoVarianceError,
+    OptionError,
+    UnknownNameError,
+    listed,
+)
+from collabsurvey.moments import item_moments
+from collabsurvey.moments.covariance import Missing, constant_items
+from collabsurvey.moments.respondents import data_notes
+from collabsurvey.numerics.itemstats import correlations
+from collabsurvey.numerics.linalg import read_only, smoothed_correlations
+from collabsurvey.numerics.typing import FloatArray
+from collabsurvey.responses.responses import Responses
+
+Correlation = Literal["pearson", "polychoric"]
+COPIES = 0.999  # correlation from which two items are named as repeating each other
+FEWEST_RESPONDENTS = 3
+
+WORDS = {
+    "pearson": "Product-moment correlations of the answers as numbers",
+    "polychoric": "Polychoric correlations",
+    "given": "Correlations as they were handed in",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class ItemCorrelations:
+    """Correlations of k items, positive definite or singular, and what they rest on.
+
+    Attributes
+    ----------
+    cor : (k, k), smoothed if `smoothed`
+    n : respondents behind the fit; with pairwise missing answers all rows
+    mean, sd : (k,) of the answers, None where only correlations were handed in
+    responses : the answers, None where only correlations were handed in
+    singular : whether the smallest eigenvalue is zero up to rounding, or was before smoothing
+    """
+
+    name: str
+    items: tuple[str, ...]
+    cor: FloatArray
+    n: int
+    kind: str
+    missing: Missing
+    mean: FloatArray | None
+    sd: FloatArray | None
+    responses: Responses | None
+    weighted: bool
+    smoothed: bool
+    singular: bool
+    groups: tuple[tuple[str, int], ...]
+    notes: tuple[str, ...]
+
+
+def given_correlations(
+    matrix: Any, n: int, *, items: Sequence[str] | None = None, name: str = "the items"
+) -> ItemCorrelations:
+    """Take a correlation matrix that was computed elsewhere, such as one from a paper.
+
+    Hand the result to `efa` or `retention` in the place of answers.
+
+    Parameters
+    ----------
+    matrix : (k, k) DataFrame or array
+        Symmetric, ones on the diagonal.
+    n : int
+        Respondents behind it.
+    items : sequence of str, optional
+        Names of the items; the columns of a DataFrame, or V1, V2, …, where left out.
+
+    Raises
+    ------
+    DataError
+        Not a correlation matrix; the message says in what.
+    """
+    values = np.asarray(matrix, dtype=np.float64)
+    if values.ndim != 2 or values.shape[0] != values.shape[1]:
+        raise DataError(f"A correlation matrix is square; this one has the shape {values.shape}.")
+    if not np.isfinite(values).all():
+        raise DataError("The correlation matrix has missing values. Leave out those items.")
+    if not np.allclose(values, values.T, atol=1e-8):
+        raise DataError("The correlation matrix is not symmetric. Fill both triangles alike.")
+    if not np.allclose(np.diag(values), 1.0, atol=1e-8):
+        raise DataError("The diagonal is not all ones: this is a covariance matrix, or damaged.")
+    if np.abs(values).max() > 1 + 1e-8:
+        raise DataError("The matrix has correlations above 1 or below -1.".replace("-", "−"))
+    if not isinstance(n, int | np.integer) or n < FEWEST_RESPONDENTS:
+        raise OptionError("n", n, allowed=("the number of respondents, 3 or more",))
+    if items is not None:
+        names = tuple(items)
+    elif isinstance(matrix, pd.DataFrame):
+        names = tuple(map(str, matrix.columns))
+    else:
+        names = tuple(f"V{j + 1}" for j in range(len(values)))
+    if len(names) != len(values) or len(set(names)) != len(names):
+        raise OptionError("items", names, allowed=(f"{len(values)} different names",))
+    cor, smoothed, singular, notes = _made_definite((values + values.T) / 2, names)
+    return ItemCorrelations(
+        name=name, items=names, cor=read_only(cor), n=int(n), kind="given", missing="listwise",
+        mean=None, sd=None, responses=None, weighted=False, smoothed=smoothed, singular=singular,
+        groups=(("", len(names)),), notes=(f"{WORDS['given']}, {n} respondents.", *notes),
+    )  # fmt: skip
+
+
+def item_correlations(
+    data: Any,
+    items: Items,
+    *,
+    correlation: Correlation,
+    missing: Missing,
+    empty_cells: EmptyCells = "lavaan",
+    method: str,
+    fewest: int = 3,
+) -> ItemCorrelations:
+    """Correlate the items of an analysis; correlations already there are taken as they are."""
+    if correlation not in get_args(Correlation):
+        raise OptionError("correlation", correlation, allowed=get_args(Correlation))
+    if missing not in get_args(Missing):
+        raise OptionError("missing", missing, allowed=get_args(Missing))
+    if isinstance(data, ItemCorrelations):
+        found = _subset(data, items)
+    elif isinstance(data, PolychoricResult):
+        found = _subset(_from_polychoric(data, None), items)
+    else:
+        chosen = item_set(data, items, method=method, fewest=fewest)
+        if correlation == "polychoric":
+            result = polychoric(
+                chosen.responses, chosen.items, empty_cells=empty_cells, missing=missing,
+                std_errors="none", smooth=False,
+            )  # fmt: skip
+            found = _from_polychoric(result, chosen)
+        else:
+            found = _pearson(chosen, missing, method)
+    if len(found.items) < fewest:
+        raise NotEnoughItemsError(
+            found.name, n_items=len(found.items), needed=fewest, method=method
+        )
+    return found
+
+
+def _pearson(chosen: ItemSet, missing: Missing, method: str) -> ItemCorrelations:
+    moments = item_moments(chosen.responses, chosen.items, missing=missing, keyed=False)
+    if moments.n_pairs.min() < FEWEST_RESPONDENTS:
+        raise NotEnoughDataError(
+            method, what="respondents", found=int(moments.n_pairs.min()), needed=FEWEST_RESPONDENTS
+        )
+    if fixed := constant_items(moments):
+        what = "item" if len(fixed) == 1 else "each of the items"
+        raise NoVarianceError(f"{what} {', '.join(map(repr, fixed))}", method=method)
+    raw = correlations(moments.cov)
+    np.fill_diagonal(raw, 1.0)
+    cor, smoothed, singular, notes = _made_definite(raw, chosen.items)
+    n, rows = moments.n_respondents, moments.n_rows
+    if missing == "pairwise":
+        said = f"Each correlation from the rows with both items ({moments.n_pairs.min()} or more)."
+    elif n == rows:
+        said = f"All {n} rows, every item answered."
+    else:
+        said = f"{n} of {rows} rows, those with every item answered."
+    return ItemCorrelations(
+        name=chosen.name,
+        items=chosen.items,
+        cor=read_only(cor),
+        n=n,
+        kind="pearson",
+        missing=missing,
+        mean=read_only(moments.mean),
+        sd=read_only(np.sqrt(np.diag(moments.cov))),
+        responses=chosen.responses,
+        weighted=moments.weighted,
+        smoothed=smoothed,
+        singular=singular,
+        groups=tuple(scale_groups(chosen.responses.instrument, chosen.items)),
+        notes=(
+            f"{WORDS['pearson']}.",
+            said,
+            *data_notes(chosen.responses, weighted=moments.weighted),
+            *notes,
+        ),
+    )
+
+
+def _from_polychoric(result: PolychoricResult, chosen: ItemSet | None) -> ItemCorrelations:
+    """What a polychoric result says; its answers too, where they are at hand."""
+    cor, smoothed, singular, notes = _made_definite(result.correlations.to_numpy(), result.items)
+    mean = sd = None
+    if chosen is not None:
+        moments = item_moments(
+            chosen.responses, chosen.items, missing=result_missing(result), keyed=False
+        )
+        mean, sd = read_only(moments.mean), read_only(np.sqrt(np.diag(moments.cov)))
+    # What the polychoric result says of its matrix is said anew above.
+    kept = [note for note in result.notes if not note.startswith(("The matrix", "Standard err"))]
+    return ItemCorrelations(
+        name=result.name,
+        items=result.items,
+        cor=read_only(cor),
+        n=result.n,
+        kind="polychoric",
+        missing=result_missing(result),
+        mean=mean,
+        sd=sd,
+        responses=None if chosen is None else chosen.responses,
+        weighted=result.weighted,
+        smoothed=smoothed or result.smoothed,
+        singular=singular or result.smoothed,
+        groups=result.groups,
+        notes=(f"{WORDS['polychoric']}.", *kept, *notes),
+    )
+
+
+def result_missing(result: PolychoricResult) -> Missing:
+    """Return the missing-answer rule of a polychoric result."""
+    return "pairwise" if result.missing == "pairwise" else "listwise"
+
+
+def _subset(given: ItemCorrelations, items: Items) -> ItemCorrelations:
+    """Some of the items of a matrix."""
+    if items is None:
+        return given
+    if given.responses is not None:
+        names = chosen_items(given.responses.instrument, items)
+    else:
+        names = (items,) if isinstance(items, str) else tuple(items)
+    if missing := [name for name in names if name not in given.items]:
+        raise UnknownNameError(
+            "item", missing[0], available=given.items, where="The correlation matrix"
+        )
+    at = [given.items.index(name) for name in names]
+    cor = given.cor[np.ix_(at, at)]
+    return ItemCorrelations(
+        name=given.name,
+        items=names,
+        cor=read_only(cor),
+        n=given.n,
+        kind=given.kind,
+        missing=given.missing,
+        mean=None if given.mean is None else given.mean[at],
+        sd=None if given.sd is None else given.sd[at],
+        responses=given.responses,
+        weighted=given.weighted,
+        smoothed=given.smoothed,
+        singular=bool(np.linalg.eigvalsh(cor)[0] <= SMALLEST_EIGENVALUE),
+        groups=(("", len(names)),),
+        notes=given.notes,
+    )
+
+
+def _made_definite(
+    cor: FloatArray, items: Sequence[str]
+) -> tuple[FloatArray, bool, bool, list[str]]:
+    """Smooth an indefinite matrix; say that one is singular, and which items repeat others."""
+    smallest = float(np.linalg.eigvalsh(cor)[0])
+    if smallest > SMALLEST_EIGENVALUE:
+        return cor, False, False, []
+    close = np.argwhere(np.triu(np.abs(cor), 1) > COPIES)
+    copies = listed([f"{items[i]} and {items[j]}" for i, j in close], most=6)
+    why = f" These items repeat each other: {copies}; leave one of each out." if len(close) else ""
+    if smallest > -1e-10:
+        note = (
+            "The correlation matrix is singular: some items follow from others, or there are "
+            f"fewer respondents than items.{why}"
+        )
+        return cor, False, True, [note]
+    smooth = smoothed_correlations(cor)
+    moved = float(np.abs(smooth - cor).max())
+    note = (
+        f"The matrix is not positive definite (smallest eigenvalue {smallest:.3g}). It was "
+        f"smoothed by its eigenvalues; correlations moved by up to {moved:.3f}.{why}"
+    )
+    return smooth, True, True, [note.replace("-", "−")]
