@@ -10,6 +10,8 @@ bfi <- list(A = paste0("A", 1:5), C = paste0("C", 1:5), E = paste0("E", 1:5),
 reversed <- c("A1", "C4", "C5", "E1", "E2", "O2", "O5")
 keys <- lapply(bfi, function(items) ifelse(items %in% reversed, paste0("-", items), items))
 
+items <- if (case %in% c("polychoric", "efa", "efa_bootstrap", "parallel")) data[unlist(bfi)]
+
 compute <- switch(case,
   mixed_exam = function()
     summary(lmer(normexam ~ standLRT + (1 + standLRT | school), data)),
@@ -24,6 +26,11 @@ compute <- switch(case,
     fit <- aov(data[[name]] ~ as.factor(data$GRP))
     c(ICC1(fit), ICC2(fit))
   }),
+  polychoric = if (args[2] == "lavaan") function() lavCor(items, ordered = names(items))
+    else function() polychoric(items, progress = FALSE),
+  efa = function() fa(items, 5),
+  efa_bootstrap = function() fa(items, 5, n.iter = 1000),
+  parallel = function() fa.parallel(items, n.iter = 1000, plot = FALSE),
   function() summary(lmer(y ~ x + (1 + x | school), data))
 )
 if (repeats > 1) invisible(suppressWarnings(suppressMessages(compute())))

@@ -1,7 +1,7 @@
 """Time and memory beside R and other Python packages.
 
-    python benchmarks/speed.py                    # every case, writes speed.csv; about ten minutes
-    python benchmarks/speed.py mixed_exam icc     # these cases only, prints and writes nothing
+    python benchmarks/speed.py                    # every case, writes speed.csv; twenty minutes
+    python benchmarks/speed.py mixed_exam icc     # these cases only; other rows stay
 
 Every run is a process of its own that reads its data, computes once to warm up (small cases),
 and times the computation alone. In each round the programs run one after the other, so that what
@@ -32,6 +32,7 @@ HERE = Path(__file__).resolve().parent
 DATA = HERE.parent / "tests" / "reference" / "data"
 OURS = "collabsurvey"
 BFI = {name: [f"{name}{i}" for i in range(1, 6)] for name in "ACENO"}
+BFI_ITEMS = [item for items in BFI.values() for item in items]
 REVERSED = ["A1", "C4", "C5", "E1", "E2", "O2", "O5"]
 
 
@@ -89,8 +90,37 @@ CASES = {
         rounds=3,
         repeats=1,
     ),
+    "polychoric": Case(
+        "polychoric matrix of 25 items with standard errors (lavaan, psych: without)",
+        "bfi",
+        ("lavaan", "psych"),
+        repeats=3,
+    ),
+    "efa": Case("five factors of 25 items, minres, oblimin (ours: ten starts)", "bfi", ("psych",)),
+    "parallel": Case(
+        "parallel analysis of 25 items, components and factors, 1000 draws (ours: with MAP, KMO, "
+        "EKC, VSS)",
+        "bfi",
+        ("psych",),
+        rounds=3,
+        repeats=1,
+    ),
+    "efa_bootstrap": Case(
+        "five factors of 25 items, 1000 resamples of loadings (psych: fa, n.iter = 1000)",
+        "bfi",
+        ("psych",),
+        rounds=3,
+        repeats=1,
+    ),
+    "polychoric_1e6": Case(
+        "polychoric matrix of 60 items, five categories, 1 000 000 respondents",
+        "items_1000000",
+        (),
+        rounds=3,
+        repeats=1,
+    ),
 }
-IN_R = {"lmerTest", "clubSandwich", "psych", "multilevel"}
+IN_R = {"lmerTest", "clubSandwich", "psych", "multilevel", "lavaan"}
 
 
 def simulated(n_rows: int, seed: int = 1) -> pd.DataFrame:
@@ -107,6 +137,18 @@ def simulated(n_rows: int, seed: int = 1) -> pd.DataFrame:
         answer = np.round(3 + 0.7 * factor + rng.normal(size=n_rows))
         frame[f"i{i}"] = np.clip(answer, 1, 5).astype(int)
     return frame
+
+
+def simulated_items(n_rows: int, seed: int = 1) -> pd.DataFrame:
+    """Sixty items of five categories with six factors."""
+    rng = np.random.default_rng(seed)
+    factors = rng.normal(size=(n_rows, 6))
+    cuts = np.array([-1.2, -0.4, 0.5, 1.3])
+    columns = {
+        f"i{i}": np.searchsorted(cuts, 0.7 * factors[:, i % 6] + 0.7 * rng.normal(size=n_rows)) + 1
+        for i in range(60)
+    }
+    return pd.DataFrame(columns, dtype="int8")
 
 
 def computation(case: str, program: str, data: pd.DataFrame) -> Callable[[], object]:
@@ -143,7 +185,18 @@ def ours(case: str, data: pd.DataFrame) -> Callable[[], object]:
         formula = "normexam ~ standLRT + sex + schavg"
         return cs.regression.ols(formula, data, cluster="school").estimates
 
+    def factored(n_boot: int = 0) -> object:
+        return cs.dimensionality.efa(data[BFI_ITEMS], None, 5, n_boot=n_boot).loadings
+
+    def how_many() -> object:
+        return cs.dimensionality.retention(data[BFI_ITEMS], compare=False).suggestions
+
     return {
+        "polychoric": lambda: cs.dimensionality.polychoric(data[BFI_ITEMS]).correlations,
+        "efa": factored,
+        "efa_bootstrap": lambda: factored(1000),
+        "parallel": how_many,
+        "polychoric_1e6": lambda: cs.dimensionality.polychoric(data).correlations,
         "mixed_exam": exam_mixed,
         "ols_cr2_exam": exam_ols,
         "alpha": alpha,
@@ -249,20 +302,29 @@ def rows_of(name: str, file: Path) -> list[dict[str, object]]:
 
 
 def main(names: list[str]) -> None:
-    """Run the cases named, or all; write the table if all were run."""
+    """Run the cases named, or all, and write their rows into the table."""
     print(platform.platform(), platform.python_version())
     rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as folder:
         for name in names or CASES:
             data = CASES[name].data
             file = DATA / f"{data}.csv"
-            if data.startswith("simulated_"):
+            kind, _, size = data.partition("_")
+            if size:
                 file = Path(folder) / f"{data}.csv"
                 if not file.exists():
-                    simulated(int(data.removeprefix("simulated_"))).to_csv(file, index=False)
+                    made = (
+                        simulated(int(size)) if kind == "simulated" else simulated_items(int(size))
+                    )
+                    made.to_csv(file, index=False)
             rows += rows_of(name, file)
-    if not names:
-        pd.DataFrame(rows).to_csv(HERE / "speed.csv", index=False)
+    table = pd.DataFrame(rows)
+    if names and (HERE / "speed.csv").exists():
+        former = pd.read_csv(HERE / "speed.csv")
+        table = pd.concat([former[~former["case"].isin(names)], table])
+        order = {case: place for place, case in enumerate(CASES)}
+        table = table.sort_values("case", key=lambda cases: cases.map(order), kind="stable")
+    table.to_csv(HERE / "speed.csv", index=False)
 
 
 if __name__ == "__main__":

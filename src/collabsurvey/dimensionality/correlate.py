@@ -14,6 +14,7 @@ from collabsurvey.dimensionality.inputs import (
     ItemSet,
     chosen_items,
     item_set,
+    require_finite,
     scale_groups,
 )
 from collabsurvey.dimensionality.inverse import SMALLEST_EIGENVALUE
@@ -164,7 +165,9 @@ def item_correlations(
 
 
 def _pearson(chosen: ItemSet, missing: Missing, method: str) -> ItemCorrelations:
-    moments = item_moments(chosen.responses, chosen.items, missing=missing, keyed=False)
+    with np.errstate(invalid="ignore", over="ignore"):  # infinite values are named below
+        moments = item_moments(chosen.responses, chosen.items, missing=missing, keyed=False)
+    require_finite(np.diag(moments.cov), chosen.items, method=method)
     if moments.n_pairs.min() < FEWEST_RESPONDENTS:
         raise NotEnoughDataError(
             method, what="respondents", found=int(moments.n_pairs.min()), needed=FEWEST_RESPONDENTS

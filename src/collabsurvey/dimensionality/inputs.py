@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
-from collabsurvey.errors import DataError, NotEnoughDataError, NotEnoughItemsError, NoVarianceError
+from collabsurvey.errors import (
+    DataError,
+    NotEnoughDataError,
+    NotEnoughItemsError,
+    NoVarianceError,
+    OptionError,
+    listed,
+)
+from collabsurvey.instruments.making import instrument_from_scales
 from collabsurvey.instruments.model import Instrument
 from collabsurvey.instruments.scales import scale_name
 from collabsurvey.moments import AnswerTables
 from collabsurvey.moments.columns import numeric_columns
+from collabsurvey.numerics.typing import FloatArray
 from collabsurvey.responses.build import from_frame
+from collabsurvey.responses.engine import as_narwhals, require_columns
 from collabsurvey.responses.responses import Responses
 
 Items = str | Sequence[str] | None
@@ -33,18 +44,54 @@ def item_set(data: Any, items: Items, *, method: str, fewest: int = 2) -> ItemSe
     A frame may be pandas, polars, DuckDB, …; without `items` its columns of numbers are taken.
     """
     if isinstance(data, Responses):
+        items = items if items is None or isinstance(items, str) else named(items)
         names = chosen_items(data.instrument, items)
         responses = data
         name = data.instrument.title if items is None else scale_name(items)
     else:
-        names = (items,) if isinstance(items, str) else tuple(items or numeric_columns(data))
-        if not names:
-            raise NotEnoughItemsError("the table", n_items=0, needed=fewest, method=method)
-        responses = from_frame(data, scales={"items": list(dict.fromkeys(names))})
+        names = numeric_columns(data) if items is None else named(items)
+        if items is None and len(names) < fewest:
+            raise NotEnoughDataError(
+                method,
+                what="columns of numbers",
+                found=len(names),
+                needed=fewest,
+                where="the table",
+            )
+        require_columns(as_narwhals(data), names)
+        responses = _answers_of(data, tuple(dict.fromkeys(names)))
         name = scale_name(names)
     if len(names) < fewest:
         raise NotEnoughItemsError(name, n_items=len(names), needed=fewest, method=method)
     return ItemSet(responses, names, name)
+
+
+def _answers_of(data: Any, names: tuple[str, ...]) -> Responses:
+    """Take columns of numbers as they are; anything else is read, or refused, by `from_frame`."""
+    if set(names) <= set(numeric_columns(data)):
+        return Responses(data, instrument_from_scales({"items": names}))
+    return from_frame(data, scales={"items": list(names)})
+
+
+def require_finite(values: FloatArray, items: Sequence[str], *, method: str) -> None:
+    """Refuse items whose moments (k,) are infinite or not a number."""
+    if bad := [item for item, value in zip(items, values, strict=True) if not isfinite(value)]:
+        raise DataError(
+            f"{method} is not defined: {', '.join(bad)} has infinite values, or numbers too large "
+            "to square. Set them to missing, or rescale them."
+        )
+
+
+def named(items: str | Sequence[str], *, option: str = "items") -> tuple[str, ...]:
+    """Names one by one; refuses none, and what is no name."""
+    names: tuple[Any, ...] = ()
+    if isinstance(items, str):
+        names = (items,)
+    elif isinstance(items, Iterable):
+        names = tuple(items)
+    if not names or not all(isinstance(name, str) for name in names):
+        raise OptionError(option, items, allowed=("a name, or a list of names",))
+    return tuple(map(str, names))
 
 
 def chosen_items(instrument: Instrument, items: Items) -> tuple[str, ...]:
@@ -78,17 +125,21 @@ def scale_groups(instrument: Instrument, items: Sequence[str]) -> list[tuple[str
 def require_categories(tables: AnswerTables, *, method: str) -> None:
     """Refuse items with one answer, with no answer, or with too many different answers."""
     sizes = dict(zip(tables.items, map(len, tables.categories), strict=True))
-    if not tables.counts.any():
+    missing = dict(zip(tables.items, tables.n_missing.tolist(), strict=True))
+    all_rows = tables.n_rows or -1
+    silent = [item for item, n in missing.items() if n == all_rows and not tables.weighted]
+    if not tables.counts.any() and not silent:
         raise NotEnoughDataError(
             method, what="respondents who answered every item", found=0, needed=3
         )
-    if silent := [item for item, size in sizes.items() if size == 0]:
-        raise DataError(
-            f"{method} is not defined: nobody answered {', '.join(silent)}. Leave it out."
-        )
+    if silent := silent or [item for item, size in sizes.items() if size == 0]:
+        raise DataError(f"{method} is not defined: nobody answered {listed(silent)}. Leave it out.")
     if constant := [item for item, size in sizes.items() if size == 1]:
         what = "item" if len(constant) == 1 else "each of the items"
         raise NoVarianceError(f"{what} {', '.join(map(repr, constant))}", method=method)
+    for item, codes in zip(tables.items, tables.categories, strict=True):
+        require_finite(codes[-1:], [item], method=method)
+        require_finite(codes[:1], [item], method=method)
     if many := [item for item, size in sizes.items() if size > MOST_CATEGORIES]:
         raise DataError(
             f"{method}: {', '.join(many)} has more than {MOST_CATEGORIES} different answers, which "
