@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collabsurvey import reliability as reliability
     from collabsurvey import reporting as reporting
     from collabsurvey import simulation as simulation
+    from collabsurvey import validation as validation
     from collabsurvey.instruments import Instrument as Instrument
     from collabsurvey.instruments import list_instruments as list_instruments
     from collabsurvey.instruments import load_instrument as load_instrument
@@ -58,6 +59,7 @@ _SUBPACKAGES = (
     "reliability",
     "reporting",
     "simulation",
+    "validation",
 )
 
 _LATER = ("catalogue", "invariance", "partnership", "screen", "validate")

@@ -1,0 +1,5 @@
+"""Plans that use several analyses: who is missing, and what screening does to the numbers."""
+
+from collabsurvey.validation.who_is_missing import MissingnessModel, who_is_missing
+
+__all__ = ["MissingnessModel", "who_is_missing"]
