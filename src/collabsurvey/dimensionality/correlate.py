@@ -14,10 +14,12 @@ from collabsurvey.dimensionality.inputs import (
     ItemSet,
     chosen_items,
     item_set,
+    named,
     require_finite,
     scale_groups,
 )
 from collabsurvey.dimensionality.inverse import SMALLEST_EIGENVALUE
+from collabsurvey.dimensionality.options import is_whole
 from collabsurvey.dimensionality.pair_correlations import EmptyCells
 from collabsurvey.dimensionality.polychoric import polychoric
 from collabsurvey.dimensionality.polychoric_result import PolychoricResult
@@ -31,7 +33,7 @@ from collabsurvey.errors import (
     listed,
 )
 from collabsurvey.moments import item_moments
-from collabsurvey.moments.covariance import Missing, constant_items
+from collabsurvey.moments.covariance import Missing, Moments, constant_items
 from collabsurvey.moments.respondents import data_notes
 from collabsurvey.numerics.itemstats import correlations
 from collabsurvey.numerics.linalg import read_only, smoothed_correlations
@@ -41,6 +43,8 @@ from collabsurvey.responses.responses import Responses
 Correlation = Literal["pearson", "polychoric"]
 COPIES = 0.999  # correlation from which two items are named as repeating each other
 FEWEST_RESPONDENTS = 3
+CONSTANT = 1e-12  # share of an item's variance that is rounding
+SINGULAR = "The correlation matrix is singular"
 
 WORDS = {
     "pearson": "Product-moment correlations of the answers as numbers",
@@ -99,8 +103,11 @@ def given_correlations(
     DataError
         Not a correlation matrix; the message says in what.
     """
-    values = np.asarray(matrix, dtype=np.float64)
-    if values.ndim != 2 or values.shape[0] != values.shape[1]:
+    try:
+        values = np.asarray(matrix, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError("A correlation matrix holds numbers, as many in each row.") from None
+    if values.ndim != 2 or values.shape[0] != values.shape[1] or not len(values):
         raise DataError(f"A correlation matrix is square; this one has the shape {values.shape}.")
     if not np.isfinite(values).all():
         raise DataError("The correlation matrix has missing values. Leave out those items.")
@@ -110,10 +117,10 @@ def given_correlations(
         raise DataError("The diagonal is not all ones: this is a covariance matrix, or damaged.")
     if np.abs(values).max() > 1 + 1e-8:
         raise DataError("The matrix has correlations above 1 or below -1.".replace("-", "−"))
-    if not isinstance(n, int | np.integer) or n < FEWEST_RESPONDENTS:
+    if not is_whole(n) or n < FEWEST_RESPONDENTS:
         raise OptionError("n", n, allowed=("the number of respondents, 3 or more",))
     if items is not None:
-        names = tuple(items)
+        names = named(items)
     elif isinstance(matrix, pd.DataFrame):
         names = tuple(map(str, matrix.columns))
     else:
@@ -148,6 +155,7 @@ def item_correlations(
     elif isinstance(data, PolychoricResult):
         found = _subset(_from_polychoric(data, None), items)
     else:
+        _refuse_correlations(data)
         chosen = item_set(data, items, method=method, fewest=fewest)
         if correlation == "polychoric":
             result = polychoric(
@@ -164,6 +172,25 @@ def item_correlations(
     return found
 
 
+def _refuse_correlations(data: Any) -> None:
+    """Refuse a bare correlation matrix, whose rows would pass for respondents."""
+    if not isinstance(data, pd.DataFrame | np.ndarray) or data.ndim != 2 or not len(data):
+        return
+    if data.shape[0] != data.shape[1] or not _numeric(data):
+        return
+    values = np.asarray(data, dtype=np.float64)
+    if np.allclose(np.diag(values), 1.0) and np.allclose(values, values.T):
+        raise DataError(
+            "This is a correlation matrix, not a table of answers. Hand in "
+            "given_correlations(matrix, n), with the number of respondents."
+        )
+
+
+def _numeric(data: pd.DataFrame | np.ndarray[Any, Any]) -> bool:
+    kinds = data.dtypes if isinstance(data, pd.DataFrame) else [data.dtype]
+    return all(pd.api.types.is_numeric_dtype(kind) for kind in kinds)
+
+
 def _pearson(chosen: ItemSet, missing: Missing, method: str) -> ItemCorrelations:
     with np.errstate(invalid="ignore", over="ignore"):  # infinite values are named below
         moments = item_moments(chosen.responses, chosen.items, missing=missing, keyed=False)
@@ -175,7 +202,7 @@ def _pearson(chosen: ItemSet, missing: Missing, method: str) -> ItemCorrelations
     if fixed := constant_items(moments):
         what = "item" if len(fixed) == 1 else "each of the items"
         raise NoVarianceError(f"{what} {', '.join(map(repr, fixed))}", method=method)
-    raw = correlations(moments.cov)
+    raw = _pairwise(moments, method) if missing == "pairwise" else correlations(moments.cov)
     np.fill_diagonal(raw, 1.0)
     cor, smoothed, singular, notes = _made_definite(raw, chosen.items)
     n, rows = moments.n_respondents, moments.n_rows
@@ -208,14 +235,29 @@ def _pearson(chosen: ItemSet, missing: Missing, method: str) -> ItemCorrelations
     )
 
 
+def _pairwise(moments: Moments, method: str) -> FloatArray:
+    """Correlations (k, k), each from the rows that have both items, standard deviations too."""
+    variance = np.asarray(moments.pair_variance)
+    nothing = CONSTANT * np.diag(moments.cov)[:, None]
+    if len(fixed := np.argwhere(variance <= nothing)):
+        i, j = fixed[0]
+        raise NoVarianceError(
+            f"item {moments.items[i]!r}, of the rows that also have {moments.items[j]!r},",
+            method=method,
+        )
+    return np.asarray(moments.cov / np.sqrt(variance * variance.T))
+
+
 def _from_polychoric(result: PolychoricResult, chosen: ItemSet | None) -> ItemCorrelations:
     """What a polychoric result says; its answers too, where they are at hand."""
     cor, smoothed, singular, notes = _made_definite(result.correlations.to_numpy(), result.items)
     mean = sd = None
     if chosen is not None:
-        moments = item_moments(
-            chosen.responses, chosen.items, missing=result_missing(result), keyed=False
-        )
+        with np.errstate(invalid="ignore", over="ignore"):  # too large to square: named below
+            moments = item_moments(
+                chosen.responses, chosen.items, missing=result_missing(result), keyed=False
+            )
+        require_finite(np.diag(moments.cov), chosen.items, method="A factor analysis")
         mean, sd = read_only(moments.mean), read_only(np.sqrt(np.diag(moments.cov)))
     # What the polychoric result says of its matrix is said anew above.
     kept = [note for note in result.notes if not note.startswith(("The matrix", "Standard err"))]
@@ -249,13 +291,16 @@ def _subset(given: ItemCorrelations, items: Items) -> ItemCorrelations:
     if given.responses is not None:
         names = chosen_items(given.responses.instrument, items)
     else:
-        names = (items,) if isinstance(items, str) else tuple(items)
+        names = named(items)
+    if repeated := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise OptionError("items", repeated, allowed=("every item once",))
     if missing := [name for name in names if name not in given.items]:
         raise UnknownNameError(
             "item", missing[0], available=given.items, where="The correlation matrix"
         )
     at = [given.items.index(name) for name in names]
-    cor = given.cor[np.ix_(at, at)]
+    cor, smoothed, singular, said = _made_definite(given.cor[np.ix_(at, at)], names)
+    kept = [note for note in given.notes if not note.startswith(SINGULAR)]
     return ItemCorrelations(
         name=given.name,
         items=names,
@@ -267,10 +312,10 @@ def _subset(given: ItemCorrelations, items: Items) -> ItemCorrelations:
         sd=None if given.sd is None else given.sd[at],
         responses=given.responses,
         weighted=given.weighted,
-        smoothed=given.smoothed,
-        singular=bool(np.linalg.eigvalsh(cor)[0] <= SMALLEST_EIGENVALUE),
+        smoothed=given.smoothed or smoothed,
+        singular=singular,
         groups=(("", len(names)),),
-        notes=given.notes,
+        notes=(*kept, *said),
     )
 
 
@@ -286,8 +331,8 @@ def _made_definite(
     why = f" These items repeat each other: {copies}; leave one of each out." if len(close) else ""
     if smallest > -1e-10:
         note = (
-            "The correlation matrix is singular: some items follow from others, or there are "
-            f"fewer respondents than items.{why}"
+            f"{SINGULAR}: some items follow from others, or there are fewer respondents than "
+            f"items.{why}"
         )
         return cor, False, True, [note]
     smooth = smoothed_correlations(cor)

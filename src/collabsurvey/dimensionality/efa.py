@@ -18,7 +18,7 @@ from collabsurvey.dimensionality.correlate import (
     ItemCorrelations,
     item_correlations,
 )
-from collabsurvey.dimensionality.efa_bootstrap import bootstrap_intervals
+from collabsurvey.dimensionality.efa_bootstrap import NOTHING, bootstrap_intervals
 from collabsurvey.dimensionality.efa_result import EfaResult
 from collabsurvey.dimensionality.extraction import (
     LOWEST_UNIQUENESS,
@@ -32,6 +32,7 @@ from collabsurvey.dimensionality.factor_fit import (
 )
 from collabsurvey.dimensionality.factor_scores import determinacy
 from collabsurvey.dimensionality.inputs import Items
+from collabsurvey.dimensionality.options import check_flag, check_number, check_whole, is_whole
 from collabsurvey.dimensionality.pair_correlations import EmptyCells
 from collabsurvey.dimensionality.rotation import (
     GENERAL_FIRST,
@@ -43,7 +44,9 @@ from collabsurvey.dimensionality.rotation_plan import RotationPlan
 from collabsurvey.errors import (
     ConvergenceWarning,
     DataError,
+    NotSupportedError,
     OptionError,
+    UnknownNameError,
     check_level,
     listed,
 )
@@ -55,6 +58,7 @@ SEED = 20260901
 # best. For all other rotations ten starts met it every time.
 MANY_MINIMA = ("bifactor", "biquartimin")
 TARGETED = ("target", "target_orthogonal")
+FEWEST_RESAMPLES = 100  # fewer give no 95 % limits
 
 HOW = {
     "minres": "minimum residuals (unweighted least squares)",
@@ -153,7 +157,8 @@ def efa(
     correlations it is too large; read RMSR instead.
     """
     check_level(conf_level)
-    _check_options(extraction, rotation, n_boot)
+    _check_choices(rotation, extraction)
+    _check_numbers(kaiser, n_starts, seed, n_boot=n_boot, gam=gam, epsilon=epsilon, power=power)
     found = item_correlations(
         data,
         items,
@@ -205,12 +210,15 @@ def pca(
     variance is in them, so that loadings are larger than those of `efa`. Offered because
     older studies report them. Parameters as in `efa`.
     """
+    _check_choices(rotation)
+    if rotation in TARGETED:
+        raise NotSupportedError("A target rotation of components", instead="Use efa().")
+    _check_numbers(kaiser, n_starts, seed)
     found = item_correlations(
         data, items, correlation=correlation, missing=missing, method="Principal components"
     )
     p = len(found.items)
-    whole = isinstance(n_components, int | np.integer) and not isinstance(n_components, bool)
-    if n_components is None or not whole or not 1 <= n_components <= p:
+    if n_components is None or not is_whole(n_components) or not 1 <= n_components <= p:
         raise OptionError("n_components", n_components, allowed=(f"a whole number from 1 to {p}",))
     values, vectors = np.linalg.eigh(found.cor)
     largest = np.sqrt(np.maximum(values[::-1][:n_components], 0.0))
@@ -310,15 +318,33 @@ def _variance(loadings: FloatArray, phi: FloatArray, names: list[str]) -> pd.Dat
     )
 
 
-def _check_options(extraction: str, rotation: str, n_boot: int) -> None:
+def _check_choices(rotation: str, extraction: str = "minres") -> None:
     for name, value, allowed in (
         ("extraction", extraction, get_args(ExtractionMethod)),
         ("rotation", rotation, get_args(Rotation)),
     ):
         if value not in allowed:
             raise OptionError(name, value, allowed=allowed)
-    if n_boot and n_boot < 100:
-        raise OptionError("n_boot", n_boot, allowed=("0", "100 or more"))
+
+
+def _check_numbers(
+    kaiser: bool | None,
+    n_starts: int | None,
+    seed: int,
+    *,
+    n_boot: int = 0,
+    gam: float = 0.0,
+    epsilon: float = 0.01,
+    power: float = 4.0,
+) -> None:
+    check_flag("kaiser", kaiser, none=True)
+    check_whole("seed", seed, least=0)
+    if n_starts is not None:
+        check_whole("n_starts", n_starts, least=1)
+    if not is_whole(n_boot) or n_boot != 0:
+        check_whole("n_boot", n_boot, least=FEWEST_RESAMPLES, also=("0",))
+    for name, value in (("gam", gam), ("epsilon", epsilon), ("power", power)):
+        check_number(name, value)
 
 
 def _checked_number(n_factors: int | None, found: ItemCorrelations) -> int:
@@ -331,8 +357,7 @@ def _checked_number(n_factors: int | None, found: ItemCorrelations) -> int:
             None,
             allowed=(f"a whole number from 1 to {most}; retention() helps to decide",),
         )
-    whole = isinstance(n_factors, int | np.integer) and not isinstance(n_factors, bool)
-    if not whole or not 1 <= n_factors <= most:
+    if not is_whole(n_factors) or not 1 <= n_factors <= most:
         raise OptionError(
             "n_factors",
             n_factors,
@@ -349,9 +374,16 @@ def _as_target(
         return None
     if rotation not in TARGETED:
         raise OptionError("target", "given", allowed=(f"None with rotation={rotation!r}",))
-    if isinstance(target, pd.DataFrame) and set(target.index) == set(found.items):
-        target = target.loc[list(found.items)]
-    values = np.asarray(target, dtype=np.float64)
+    if isinstance(target, pd.DataFrame) and not isinstance(target.index, pd.RangeIndex):
+        if other := [name for name in target.index if name not in found.items]:
+            raise UnknownNameError("item", str(other[0]), available=found.items, where="The target")
+        target = target.reindex(list(found.items))  # an item without a row is free
+    try:
+        values = np.asarray(target, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError(
+            "A target holds numbers, the loadings wanted, and NaN where they are free."
+        ) from None
     if values.shape != (len(found.items), m):
         raise OptionError(
             "target", values.shape, allowed=(f"an array of shape {(len(found.items), m)}",)
@@ -393,7 +425,7 @@ def _with_notes(result: EfaResult, turned: RotationSolution, p: int) -> EfaResul
         notes.append(
             f"chi2({fit['df']}) = {fit['chi2']:.1f}; RMSEA {fit['rmsea']:.3f} (90 % "
             f"{fit['rmsea_ci_low']:.3f} to {fit['rmsea_ci_high']:.3f}), TLI {fit['tli']:.3f}, "
-            f"RMSR {fit['rmsr']:.3f}."
+            f"RMSR {fit['rmsr']:.3f}.".replace("-", "−")
         )
     else:
         notes.append(f"RMSR {fit['rmsr']:.3f}; other measures of fit are not defined here.")
@@ -403,10 +435,14 @@ def _with_notes(result: EfaResult, turned: RotationSolution, p: int) -> EfaResul
             "is not."
         )
     if result.heywood:
+        shared = result.communalities
+        cases = [f"{item} (communality {shared[item]:.2f})" for item in result.heywood]
         notes.append(
-            f"Heywood case: {listed(result.heywood)} would have no variance of its own (at the "
-            "bound of .005). Take fewer factors, or leave it out."
+            f"Heywood case: {listed(cases)}. No variance of its own is left, its unique variance is "
+            "at the bound of .005. Take fewer factors, or leave it out."
         )
+    if empty := [name for name, own in result.variance["ss_loadings"].items() if own < NOTHING]:
+        notes.append(f"Nothing is explained by {listed(empty)}: take fewer factors.")
     if found.n < 2 * p:
         notes.append(f"{found.n} respondents for {p} items: loadings are rough.")
     if not (result.converged and result.rotation_converged):

@@ -29,11 +29,12 @@ from collabsurvey.dimensionality.rotation_plan import RotationPlan
 from collabsurvey.errors import DataError, NotSupportedError
 from collabsurvey.moments.resampled import Resampler, resampler
 from collabsurvey.moments.respondents import cluster_column
-from collabsurvey.numerics.linalg import smoothed_correlations
 from collabsurvey.numerics.typing import FloatArray
 from collabsurvey.progress import track
 
 FEW_CLUSTERS = 10
+NOTHING = 1e-8  # sum of squared loadings of a factor that a resample lacks
+CONSTANT = 1e-12  # share of an item's variance that is rounding: all drew the same answer
 
 
 def bootstrap_intervals(
@@ -64,11 +65,13 @@ def bootstrap_intervals(
     slow = given.kind == "polychoric"
     for drawn in track(blocks, "Resampling", total=n_boot, show=progress and slow):
         n_seen += len(drawn)
-        usable = np.isfinite(drawn).all(axis=(1, 2))
-        cors = _definite(drawn[usable], needed=extraction == "ml")
+        cors = drawn[np.isfinite(drawn).all(axis=(1, 2))]
+        if extraction == "ml":
+            cors = cors[np.linalg.eigvalsh(cors)[:, 0] > SMALLEST_EIGENVALUE]
         found = extract(cors, result.n_factors, extraction)
-        turned = plan.rotate_towards(found.loadings, loadings)
-        kept = found.converged & turned.converged
+        whole = found.converged & ((found.loadings**2).sum(axis=1).min(axis=1) > NOTHING)
+        turned = plan.rotate_towards(found.loadings[whole], loadings)
+        kept = turned.converged
         here, across = _matched(turned.loadings[kept], turned.factor_correlations[kept], loadings)
         drawn_loadings.append(here)
         drawn_phi.append(across)
@@ -78,7 +81,7 @@ def bootstrap_intervals(
     lost = n_seen - n_kept
     said = f"Intervals: {result.conf_level:.0%} percentile limits of {n_kept} resamples of {unit}."
     if lost:
-        said += f" {lost} resamples did not converge and are left out."
+        said += f" {lost} resamples had no solution and are left out."
     notes = [*result.notes, said]
     if column is not None and rows.n_units < FEW_CLUSTERS:
         notes.append(
@@ -90,12 +93,13 @@ def bootstrap_intervals(
 def _correlation_blocks(rows: Resampler, kind: str, n_boot: int, seed: int) -> Iterator[FloatArray]:
     """Blocks (b, k, k) of resampled correlation matrices."""
     if kind == "pearson":
+        nothing = rows.x.var(axis=0) * CONSTANT
         for cov in rows.covariances(n_boot, seed=seed):
-            sd = np.sqrt(np.diagonal(cov, axis1=1, axis2=2))
-            with np.errstate(invalid="ignore", divide="ignore"):
-                cor = cov / (sd[:, :, None] * sd[:, None, :])
+            variance = np.diagonal(cov, axis1=1, axis2=2)
+            sd = np.sqrt(np.where(variance > nothing, variance, np.nan))
+            cor = cov / (sd[:, :, None] * sd[:, None, :])
             diagonal = np.arange(cov.shape[1])
-            cor[:, diagonal, diagonal] = np.where(sd > 0, 1.0, np.nan)
+            cor[:, diagonal, diagonal] = np.where(np.isnan(sd), np.nan, 1.0)
             yield cor
         return
     categories = [np.unique(answers) for answers in rows.x.T]
@@ -106,16 +110,6 @@ def _correlation_blocks(rows: Resampler, kind: str, n_boot: int, seed: int) -> I
         for weight in weights:
             counts = ((hot * weight) @ hot.T).astype(np.float64)
             yield polychoric_of_counts(counts, layout, whole)[None]
-
-
-def _definite(cors: FloatArray, *, needed: bool) -> FloatArray:
-    """Smooth the matrices of a stack that are not positive definite, where that is needed."""
-    if not needed:
-        return cors
-    smallest = np.linalg.eigvalsh(cors)[:, 0]
-    for at in np.flatnonzero(smallest <= SMALLEST_EIGENVALUE):
-        cors[at] = smoothed_correlations(cors[at])
-    return cors
 
 
 def _matched(

@@ -38,7 +38,8 @@ class EfaResult(Result):
     factor_correlations : pandas.DataFrame
         (factors, factors); the identity after an orthogonal rotation.
     communalities, uniquenesses, complexity : pandas.Series
-        By item. Complexity is Hofmann's (1978) number of factors an item reflects.
+        By item; a Heywood case of minres may have a communality above 1, as in psych.
+        Complexity is Hofmann's (1978) number of factors an item reflects, NaN where none.
     variance : pandas.DataFrame
         By factor: ss_loadings, proportion, cumulative, share (of the common variance).
     fit : mapping

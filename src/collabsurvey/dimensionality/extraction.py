@@ -25,6 +25,7 @@ ExtractionMethod = Literal["minres", "ml", "principal_axis"]
 # solution is a Heywood case and maximum likelihood has no minimum.
 LOWEST_UNIQUENESS = 0.005
 GRADIENT = 1e-9  # largest projected gradient at a minimum; Newton's last step goes well below
+ROUNDED_GRADIENT = 1e-6  # the same where unique variances at the bound magnify rounding errors
 ROUNDING = 1e-14  # of the objective; near the minimum a good step changes it by less
 MOST_STEPS = 200
 AXIS_CHANGE = 1e-8  # largest change of a communality in the last principal-axis iteration
@@ -225,10 +226,13 @@ def _newton(
         steps[active] += 1
         moved, stuck = _line_search(evaluate, x, value, free_gradient, direction, active, lowest)
         x[active] = moved
+        before, slope = value, np.abs(free_gradient).max(axis=1)
         value, gradient, exact, positive = evaluate(moved, active)
-        if stuck.any():  # rounding leaves no lower value: as good as it gets
-            small = np.abs(np.where((moved <= lowest) & (gradient > 0), 0, gradient)).max(axis=1)
-            converged[active[stuck]] = small[stuck] < 1e-6
+        left = np.abs(np.where((moved <= lowest) & (gradient > 0), 0, gradient)).max(axis=1)
+        # Rounding may leave neither a lower value nor a smaller gradient: as good as it gets.
+        stuck |= (value >= before - ROUNDING * (1 + np.abs(before))) & (left > slope / 2)
+        if stuck.any():
+            converged[active[stuck]] = left[stuck] < ROUNDED_GRADIENT
             keep = ~stuck
             active, value, gradient = active[keep], value[keep], gradient[keep]
             exact, positive = exact[keep], positive[keep]

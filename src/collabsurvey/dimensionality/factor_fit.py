@@ -22,7 +22,7 @@ RMSEA_LEVEL = 0.90  # the field's custom since Browne & Cudeck; two-sided
 
 @dataclass(frozen=True)
 class FactorFit:
-    """Fit of a factor model; NaN where it has no degrees of freedom.
+    """Fit of a factor model; NaN where it has no degrees of freedom, or respondents too few.
 
     Attributes
     ----------
@@ -69,6 +69,8 @@ def factor_fit(
     df = residual.df
     objective = discrepancy(cor, _common(loadings, factor_correlations), log_det=log_det)
     multiplier = bartlett_multiplier(p, m, n)
+    if multiplier <= 0:  # too few respondents for a test
+        return replace(residual, objective=objective)
     chi2 = max(objective * multiplier, 0.0)
     if df <= 0:
         return replace(residual, objective=objective, chi2=chi2)

@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 
+from collabsurvey.dimensionality.extraction import LOWEST_UNIQUENESS
 from collabsurvey.errors import OptionError
 from collabsurvey.numerics.linalg import symmetric_function
 from collabsurvey.numerics.typing import FloatArray
@@ -24,6 +25,7 @@ ALIASES = {
     "anderson": "anderson_rubin",
     "andersonrubin": "anderson_rubin",
 }
+ROUNDING = 1e-12  # of the largest root; smaller ones are zero
 METHODS = ("regression", "bartlett", "ten_berge", "anderson_rubin")
 
 
@@ -43,7 +45,9 @@ def score_weights(
 
     regression: R^-1 L Phi. bartlett: U^-2 L (L' U^-2 L)^-1. ten_berge keeps the factor
     correlations: R^-1 A (A' R^-1 A)^-1/2 Phi^1/2 with A = L Phi^1/2. anderson_rubin gives
-    uncorrelated scores: U^-2 L (L' U^-2 R U^-2 L)^-1/2. A singular R takes its pseudo-inverse.
+    uncorrelated scores: U^-2 L (L' U^-2 R U^-2 L)^-1/2. What is singular takes its
+    pseudo-inverse, so that a factor without loadings has no weights; unique variances of
+    Heywood cases are at their bound.
     """
     inverse = np.linalg.pinv(cor, hermitian=True, rcond=1e-10)
     if method == "regression":
@@ -52,16 +56,21 @@ def score_weights(
         root = _power(phi, 0.5)
         across = loadings @ root
         return np.asarray(inverse @ across @ _power(across.T @ inverse @ across, -0.5) @ root)
-    unique = np.maximum(1 - np.einsum("im,mn,in->i", loadings, phi, loadings), 1e-8)
-    scaled = loadings / unique[:, None]
+    unique = 1 - np.einsum("im,mn,in->i", loadings, phi, loadings)
+    scaled = loadings / np.maximum(unique, LOWEST_UNIQUENESS)[:, None]
     if method == "bartlett":
-        return np.asarray(scaled @ np.linalg.inv(loadings.T @ scaled))
+        return np.asarray(scaled @ _power(loadings.T @ scaled, -1.0))
     return np.asarray(scaled @ _power(scaled.T @ cor @ scaled, -0.5))
 
 
 def _power(matrix: FloatArray, exponent: float) -> FloatArray:
-    values = symmetric_function(matrix[None], lambda v: np.maximum(v, 1e-15) ** exponent)
-    return np.asarray(values[0])
+    """Power of a positive semidefinite matrix (m, m); roots of zero stay zero."""
+
+    def power(values: FloatArray) -> FloatArray:
+        there = values > ROUNDING * values.max(initial=1e-300)
+        return np.asarray(np.where(there, np.where(there, values, 1.0) ** exponent, 0.0))
+
+    return np.asarray(symmetric_function(matrix[None], power)[0])
 
 
 def determinacy(cor: FloatArray, loadings: FloatArray, phi: FloatArray) -> FloatArray:

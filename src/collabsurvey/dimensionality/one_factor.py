@@ -68,8 +68,8 @@ def covariance_gradient(
     diagonal = np.arange(k)
     model = lam[:, :, None] * lam[:, None, :]
     model[:, diagonal, diagonal] += psi
-    w = np.linalg.inv(model)
-    q = w @ (model - covs) @ w
+    w: FloatArray = np.asarray(np.linalg.inv(model), dtype=np.float64)
+    q: FloatArray = w @ (model - covs) @ w
     hessian = _paired(w, w, lam) - _paired(q, w, lam) - _paired(w, q, lam)
     hessian[:, :k, :k] += 2 * q
     fixed = np.concatenate([np.zeros_like(fits.at_bound), fits.at_bound], axis=1)

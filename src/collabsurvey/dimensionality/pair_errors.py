@@ -114,7 +114,7 @@ def _mean_influence(
     clusters it would be counted as if clusters differed in it.
     """
     mean = np.zeros(len(cells))
-    for pair in np.flatnonzero((pairs.n_adjusted > 0) & ~pairs.at_limit):
+    for pair in np.flatnonzero((pairs.n_adjusted > 0) & ~pairs.at_limit).tolist():
         i, j = pairs.first[pair], pairs.second[pair]
         mean[pair] = w @ cells[pair][codes[:, i], codes[:, j]] / w.sum()
     return mean

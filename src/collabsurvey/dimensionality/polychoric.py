@@ -87,9 +87,11 @@ def polychoric(
         fills the empty cell of a 2 × 2 table with half an answer and keeps its margins, and
         leaves larger tables alone; "psych" gives what psych 2.2.9 computes by default (half
         an answer in 2 × 2 tables; its manual promises the same for larger tables, but with
-        `global=TRUE` it leaves them alone); "add_half" gives psych with `global=FALSE`.
-        Adding halves to sparse tables of many cells pulls correlations towards zero
-        (Savalei, 2011, doi:10.1080/10705511.2011.557339).
+        `global=TRUE` it leaves them alone); "add_half" is what psych with `global=FALSE` is
+        meant to do (it then takes thresholds from shares that add up to more than 1). With
+        weights half an answer is half the mean weight. Adding halves to sparse tables of many
+        cells pulls correlations towards zero (Savalei, 2011,
+        doi:10.1080/10705511.2011.557339).
     missing : "listwise" or "pairwise"
         Rows with every item (lavaan's default), or each table from the rows that have both
         items (psych's default).
@@ -204,7 +206,7 @@ def tetrachoric(
             f"A tetrachoric correlation needs items of two answers; more were chosen of "
             f"{listed(more)}. Use polychoric()."
         )
-    return polychoric(
+    result = polychoric(
         chosen.responses,
         chosen.items,
         empty_cells=empty_cells,
@@ -214,6 +216,7 @@ def tetrachoric(
         smooth=smooth,
         conf_level=conf_level,
     )
+    return replace(result, name=chosen.name)
 
 
 def _check_options(
@@ -381,9 +384,9 @@ def _notes(
     if unused := _unused(facts):
         notes.append(f"Answers that nobody chose, left out: {listed(unused, most=6)}.")
     if n_empty := int((pairs.n_empty > 0).sum()):
-        done = int((pairs.n_adjusted > 0).sum())
+        n_done = int((pairs.n_adjusted > 0).sum())
         notes.append(
-            f"{n_empty} of {len(pairs.rho)} pairs have empty cells, {done} of them were filled "
+            f"{n_empty} of {len(pairs.rho)} pairs have empty cells, {n_done} of them were filled "
             f"({RULES[facts.empty_cells]})."
         )
     if limits:
@@ -395,14 +398,13 @@ def _notes(
     if not pairs.converged.all():
         notes.append(f"{int((~pairs.converged).sum())} pairs did not converge; do not use them.")
     if smallest <= 0:
-        notes.append(
-            f"The matrix is not positive definite (smallest eigenvalue {smallest:.3g}). "
-            + (
-                f"It was smoothed by its eigenvalues; correlations moved by up to {moved:.3f}."
-                if moved is not None
-                else "It was left so; factor analysis needs a smoothed one."
-            ).replace("-", "−")
+        found = f"{smallest:.3g}".replace("-", "−")
+        done = (
+            f"It was smoothed by its eigenvalues; correlations moved by up to {moved:.3f}."
+            if moved is not None
+            else "It was left so; factor analysis needs a smoothed one."
         )
+        notes.append(f"The matrix is not positive definite (smallest eigenvalue {found}). {done}")
     return [note for note in notes if note]
 
 

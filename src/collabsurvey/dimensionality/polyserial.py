@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from collabsurvey.dimensionality.inputs import MOST_CATEGORIES, item_set
+from collabsurvey.dimensionality.inputs import MOST_CATEGORIES, item_set, named, require_finite
 from collabsurvey.dimensionality.polychoric_result import fisher_interval
 from collabsurvey.dimensionality.polyserial_kernel import (
     PolyserialFit,
@@ -204,14 +204,13 @@ def _names(
 ) -> tuple[tuple[str, ...], tuple[str, ...], Any]:
     """Measurements, items, and the answers that hold both."""
     what = "A polyserial correlation"
-    listed = [measurements] if isinstance(measurements, str) else list(measurements)
+    listed = named(measurements, option="measurements")
     if hasattr(data, "instrument"):
         names = item_set(data, items, method=what, fewest=1).items
         rows = item_set(data, listed, method=what, fewest=1).items
         both = item_set(data, [*rows, *names], method=what)
     else:
-        names = (items,) if isinstance(items, str) else tuple(items)
-        rows = tuple(listed)
+        names, rows = named(items), listed
         both = item_set(data, [*rows, *names], method=what)
     if shared := sorted(set(rows) & set(names)):
         raise OptionError("items", shared, allowed=("items that are not measurements too",))
@@ -239,10 +238,12 @@ def _fit(
             f"{what}: the item has {len(levels)} different answers, which is a measurement. "
             "Use a product-moment correlation."
         )
+    require_finite(x[[np.abs(x).argmax()]], [measurement], method=what)
     total = weight.sum()
+    x = x / max(float(np.abs(x).max()), np.finfo(float).tiny)  # squares of large numbers overflow
     centred = x - weight @ x / total
     variance = float(weight @ centred**2 / total)
-    if variance <= 1e-24 * max(1.0, float(np.abs(x).max())) ** 2:
+    if variance <= 1e-24:
         raise NoVarianceError(f"the measurement {measurement!r}", method=what)
     z = centred / np.sqrt(variance)
     scores = codes - weight @ codes / total

@@ -30,6 +30,7 @@ from collabsurvey.dimensionality.how_many import (
 )
 from collabsurvey.dimensionality.how_many.parallel import Reference
 from collabsurvey.dimensionality.inputs import Items
+from collabsurvey.dimensionality.options import check_flag, check_number, check_whole
 from collabsurvey.dimensionality.pair_correlations import EmptyCells
 from collabsurvey.dimensionality.pair_errors import coded
 from collabsurvey.dimensionality.resampled_polychoric import (
@@ -107,6 +108,8 @@ def retention(
     factors, and minor factors; `reading()` says how far they agree, and does not decide.
     """
     _check_options(draws, n_draws, level, reference, max_factors)
+    check_flag("compare", compare)
+    check_whole("seed", seed, least=0)
     found = item_correlations(
         data,
         items,
@@ -175,7 +178,7 @@ def retention(
         p_comparison=p_values,
         suggestions=suggestions,
         reference_words=word,
-        notes=(_adequacy_note(adequate), *notes),
+        notes=(_adequacy_note(adequate, singular=found.singular), *notes),
     )
 
 
@@ -186,12 +189,12 @@ def _check_options(
         raise OptionError("draws", draws, allowed=get_args(Draws))
     if reference not in get_args(Reference):
         raise OptionError("reference", reference, allowed=get_args(Reference))
-    if n_draws is not None and n_draws < 20:
-        raise OptionError("n_draws", n_draws, allowed=("20 or more",))
+    if n_draws is not None:
+        check_whole("n_draws", n_draws, least=20)
+    check_number("level", level)
     if not 0.5 <= level < 1:
         raise OptionError("level", level, allowed=("a number from 0.5 to below 1, such as 0.95",))
-    if max_factors < 1:
-        raise OptionError("max_factors", max_factors, allowed=("1 or more",))
+    check_whole("max_factors", max_factors, least=1)
 
 
 def _complete_answers(found: ItemCorrelations) -> FloatArray | None:
@@ -355,14 +358,18 @@ KMO_WORDS = (
 )
 
 
-def _adequacy_note(adequate: dict[str, Any]) -> str:
+def _adequacy_note(adequate: dict[str, Any], *, singular: bool) -> str:
     """KMO in Kaiser's words, and Bartlett's test."""
-    if np.isnan(adequate["kmo"]):
-        return "KMO and Bartlett's test are not defined: the matrix has no inverse."
-    word = next(word for least, word in KMO_WORDS if adequate["kmo"] >= least)
+    if np.isnan(adequate["chi2"]):
+        reason = "the matrix has no inverse" if singular else "there are too few respondents"
+        return f"KMO and Bartlett's test are not defined: {reason}."
     p = adequate["p_value"]
     shown = "p < .001" if p < 0.001 else f"p = {p:.3f}"
-    return (
-        f"KMO {adequate['kmo']:.2f} ({word!r} in Kaiser's words of 1974); Bartlett's test of "
-        f"unrelated items: chi2({adequate['df']}) = {adequate['chi2']:.1f}, {shown}."
+    test = (
+        f"Bartlett's test of unrelated items: chi2({adequate['df']}) = {adequate['chi2']:.1f}, "
+        f"{shown}."
     )
+    if np.isnan(adequate["kmo"]):
+        return f"KMO is not defined: no item correlates with another. {test}"
+    word = next(word for least, word in KMO_WORDS if adequate["kmo"] >= least)
+    return f"KMO {adequate['kmo']:.2f} ({word!r} in Kaiser's words of 1974); {test}"

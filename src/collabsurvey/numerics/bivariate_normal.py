@@ -19,13 +19,14 @@ def bivariate_cdf(h: FloatArray, k: FloatArray, rho: FloatArray) -> FloatArray:
     """P(X <= h, Y <= k)."""
     h, k, rho = np.broadcast_arrays(h, k, rho)
     # Owen's T takes finite arguments; beyond 40 the normal is 0 or 1 to every digit.
-    h, k = np.clip(h, -40.0, 40.0), np.clip(k, -40.0, 40.0)
+    # Adding zero makes a plain zero of -0, whose ratios would have the wrong sign.
+    h, k = np.clip(h, -40.0, 40.0) + 0.0, np.clip(k, -40.0, 40.0) + 0.0
     root = np.sqrt((1 - rho) * (1 + rho))
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         slope_h = (k / h - rho) / root
         slope_k = (h / k - rho) / root
     tails = special.owens_t(h, slope_h) + special.owens_t(k, slope_k)
-    apart = (h * k < 0) | ((h * k == 0) & (h + k < 0))
+    apart = (h < 0) != (k < 0)
     both = (special.ndtr(h) + special.ndtr(k)) / 2 - tails - np.where(apart, 0.5, 0.0)
     centre = (h == 0) & (k == 0)  # where the slopes are 0 / 0
     if centre.any():
