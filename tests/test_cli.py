@@ -77,6 +77,36 @@ def test_init_makes_a_study_that_says_what_is_missing(call: Call, tmp_path: Path
     assert "exists already" in refused(call, "init", tmp_path / "mine")
 
 
+def test_the_factors_of_a_study_are_in_its_report(call: Call, tmp_path: Path) -> None:
+    study = plan(analysis={"structure": {"exploratory": {"draws": 50}}}, outcomes=[])
+    path = write_study(tmp_path, study, staff=answers(n_schools=10))
+    assert call("check", path)[0] == 0
+    assert call("run", path)[0] == 0
+    report = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "How many things the questionnaire measures" in report
+    loadings = pd.read_csv(tmp_path / "out" / "tables" / "loadings.csv")
+    assert loadings["item"].tolist() == ["q1", "q2", "q3", "q4"]
+    kept = json.loads((tmp_path / "out" / "provenance.json").read_text(encoding="utf-8"))
+    assert kept["options"]["analysis"] == study["analysis"]
+
+
+def test_a_fault_of_the_structure_is_found_by_check(call: Call, tmp_path: Path) -> None:
+    study = plan(analysis={"structure": {"exploratory": {"scales": ["climat"]}}}, outcomes=[])
+    err = refused(call, "check", write_study(tmp_path, study))
+    assert "no scale 'climat'. Did you mean 'climate'?" in err
+
+
+def test_the_commented_lines_of_the_template_are_keys(call: Call, tmp_path: Path) -> None:
+    call("init", tmp_path / "mine")
+    path = tmp_path / "mine" / "study.yaml"
+    text = path.read_text(encoding="utf-8")
+    assert "  # structure: {exploratory: true}" in text
+    path.write_text(text.replace("  # structure:", "  structure:"), encoding="utf-8")
+    err = refused(call, "check", path)
+    assert "1 fault" in err
+    assert "There is no file" in err
+
+
 def test_instruments_are_listed_shown_and_checked(call: Call, tmp_path: Path) -> None:
     code, out, _ = call("instruments", "list")
     assert code == 0

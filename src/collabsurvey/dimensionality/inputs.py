@@ -109,7 +109,8 @@ def chosen_items(instrument: Instrument, items: Items) -> tuple[str, ...]:
 def scale_groups(instrument: Instrument, items: Sequence[str]) -> list[tuple[str, int]]:
     """Titles of the scales that consecutive items belong to, with the number of items."""
     home: dict[str, str] = {}
-    for scale in instrument.scoring:
+    # The smallest scale that holds an item: its part, not the whole.
+    for scale in sorted(instrument.scoring, key=lambda one: len(one.items)):
         for item in scale.items:
             home.setdefault(item, scale.title or scale.id)
     groups: list[tuple[str, int]] = []

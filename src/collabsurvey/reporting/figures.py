@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 TITLE_WRAP = 46
 TITLE_LINE = 16  # points
 AXIS_WRAP = 32
+WIDE = 6.0  # inches
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +35,11 @@ class Figure:
     caption: str
     chart: Chart
     synthetic: bool = False
+
+    @property
+    def wide(self) -> bool:
+        """Whether it is too wide to be read on a telephone without being pushed."""
+        return self.chart.size[0] > WIDE
 
     @property
     def file_name(self) -> str:
@@ -106,6 +112,7 @@ def all_figures(shown: Release) -> dict[str, Figure]:
     figures = [
         *distribution_figures(shown),
         *reliability_figure(shown),
+        *structure_figures(shown),
         *mean_figures(shown),
         *model_figures(shown),
     ]
@@ -130,6 +137,11 @@ def means_name(level: str, number: int, scale: str) -> str:
 def model_name(number: int, model: str) -> str:
     """Name of the figure of a model."""
     return f"model-{number:02d}-{slug(model)}"
+
+
+def structure_name(number: int, what: str) -> str:
+    """Name of a figure of a questionnaire's factors."""
+    return f"structure-{number:02d}-{what}"
 
 
 def distribution_figures(shown: Release) -> list[Figure]:
@@ -178,6 +190,24 @@ def reliability_figure(shown: Release) -> list[Figure]:
         axis=f"alpha, with its {shown.conf_level:.0%} interval",
     )
     return [Figure("reliability", title, replace(chart, size=(WIDTH, chart.size[1])))]
+
+
+def structure_figures(shown: Release) -> list[Figure]:
+    """How many factors each questionnaire has, and where its items load."""
+    figures = []
+    for number, one in enumerate(shown.structures, start=1):
+        title = f"{_capital(one.title)}: how many things it measures"
+        figures.append(Figure(structure_name(number, "how-many"), title, one.scree))
+        if one.map is not None:
+            title = f"{_capital(one.title)}: where each question loads"
+            if one.loadings is not None and one.loadings["reversed"].any():
+                title += ". Reversed ones, (r), should have the opposite sign"
+            figures.append(Figure(structure_name(number, "loadings"), title, one.map))
+    return figures
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def mean_figures(shown: Release) -> list[Figure]:

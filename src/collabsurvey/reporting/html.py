@@ -20,6 +20,7 @@ from collabsurvey.reporting.sections import (
     reliability_section,
     scales_section,
     schools_section,
+    structure_sections,
 )
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def report_sections(shown: Release, origin: Mapping[str, Any]) -> tuple[Section,
         scales_section(shown),
         distributions_section(shown),
         reliability_section(shown),
+        *structure_sections(shown),
         schools_section(shown),
         models_section(shown),
         limits_section(shown),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     import pandas as pd
 
+    from collabsurvey.dimensionality import EfaResult, RetentionResult
     from collabsurvey.moments import AnswerTables
     from collabsurvey.multilevel import AggregateResult, IccResult
     from collabsurvey.regression import LinearResult, MixedResult
@@ -58,6 +59,22 @@ class ModelRecord:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, eq=False)
+class StructureRecord:
+    """How many things a questionnaire measures, from one answer of each person."""
+
+    title: str  # of the questionnaire; empty where the study file names the items itself
+    scales: tuple[str, ...]  # ids of the scales that take part
+    left_out: Mapping[str, str]  # title of another scale → why it does not
+    retention: RetentionResult
+    efa: EfaResult | None  # None where the methods see no factor at all
+    chosen_by: Literal["scales", "suggested", "named"]  # whose number of factors it is
+    wave: str  # whose answers; empty where there are no waves
+    n_people: int
+    n_repeated: int  # further rows of the same people that were left out
+    fewest: int  # people behind the correlation with the fewest
+
+
 @dataclass(frozen=True)
 class JoinCount:
     """How a table of outcomes met the survey: what matched and what did not."""
@@ -92,6 +109,7 @@ class RunRecord:
     overview_by: ReliabilityOverview | None = None  # by wave, role, … where the study asks
     item_analyses: Mapping[str, ItemAnalysisResult] = field(default_factory=dict)
     answers: AnswerTables | None = None
+    structures: tuple[StructureRecord, ...] = ()
     icc: IccResult | Mapping[str, IccResult] | None = None  # one result, or one a wave
     icc_by_wave: Mapping[str, IccResult] = field(default_factory=dict)  # goes before `icc`
     aggregates: Mapping[str, AggregateResult] = field(default_factory=dict)  # level → means

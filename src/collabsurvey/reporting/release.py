@@ -36,6 +36,7 @@ from collabsurvey.reporting.scale_release import (
     scale_facts,
     without_unaveraged,
 )
+from collabsurvey.reporting.structure_release import ReleasedStructure, released_structures
 from collabsurvey.reporting.term_words import spaced
 from collabsurvey.reporting.wording import names_any, plural_of, without_ids
 
@@ -98,6 +99,7 @@ class Release:
     reliability_by: pd.DataFrame | None
     items: Mapping[str, pd.DataFrame]
     answers: tuple[ItemAnswers, ...]
+    structures: tuple[ReleasedStructure, ...]
     joins: tuple[JoinCount, ...]
     models: tuple[ReleasedModel, ...]
     limits: tuple[str, ...]
@@ -207,6 +209,7 @@ def release(record: RunRecord, *, key: bytes) -> Release:
             if (table := items_table(result, min_group)) is not None
         },
         answers=answers_of(record, min_group),
+        structures=released_structures(record, ids) if enough else (),
         joins=record.joins,
         models=tuple(release_model(model, record) for model in record.models if enough),
         limits=tuple(without_ids(text, ids) for text in record.limits),

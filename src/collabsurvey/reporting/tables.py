@@ -6,6 +6,7 @@ schools, wordings) get an apostrophe in front, numbers do not.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from collabsurvey.reporting.figures import slug
@@ -46,6 +47,10 @@ def csv_tables(shown: Release) -> dict[str, pd.DataFrame]:
         "reliability": shown.reliability,
         "reliability_by": shown.reliability_by,
         "items": _items(shown),
+        "retention": _of_structures(shown, "retention"),
+        "eigenvalues": _of_structures(shown, "eigenvalues"),
+        "loadings": _of_structures(shown, "loadings"),
+        "factor_correlations": _of_structures(shown, "factor_correlations"),
         "icc": shown.icc,
         **{f"means_{slug(level)}": table for level, table in shown.means.items()},
         "models": _models(shown),
@@ -99,6 +104,29 @@ def _items(shown: Release) -> pd.DataFrame | None:
     together = pd.concat(parts, ignore_index=True)
     first = ["scale", "item"]
     return together[[*first, *(name for name in together.columns if name not in first)]]
+
+
+def _of_structures(shown: Release, name: str) -> pd.DataFrame | None:
+    """One table of all questionnaires; F1 of one is not F1 of another."""
+    import pandas as pd
+
+    parts = []
+    for one in shown.structures:
+        table: pd.DataFrame | None = getattr(one, name)
+        if table is not None:
+            table = table.copy()
+            table.insert(0, "questionnaire", one.title)
+            parts.append(table)
+    if not parts:
+        return None
+    together = pd.concat(parts, ignore_index=True)
+    factors = [column for column in together.columns if re.fullmatch(r"F\d+", column)]
+    if not factors:
+        return together
+    ordered = sorted(factors, key=lambda column: int(column[1:]))
+    others = [column for column in together.columns if column not in factors]
+    place = list(together.columns).index(factors[0])
+    return together[[*others[:place], *ordered, *others[place:]]]
 
 
 def _models(shown: Release) -> pd.DataFrame | None:

@@ -10,8 +10,9 @@ from collabsurvey import multilevel
 from collabsurvey.errors import StudyError
 from collabsurvey.multilevel import AggregateResult
 from collabsurvey.scoring import ScoreResult, score
-from collabsurvey.study.config import StudyFile, Unit
+from collabsurvey.study.config import StudyFile
 from collabsurvey.study.joining import ROLE_NAMES, formula_name, school_table, typed_times
+from collabsurvey.study.plans import Unit
 from collabsurvey.study.reading import StudyData
 from collabsurvey.study.tables import as_text
 

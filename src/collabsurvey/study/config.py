@@ -12,30 +12,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from collabsurvey.errors import StudyError
 from collabsurvey.instruments.faults import faults_of
 from collabsurvey.instruments.yaml_tree import Document, Fault, parse
 from collabsurvey.responses.responses import Role
+from collabsurvey.study.plans import Analysis, Section, Unit
 
-Unit = Literal["respondent", "school", "pupil"]
 Scalar = str | int | float | bool
 
-LATER = {
+LATER: dict[tuple[str, ...], str] = {
     ("membership",): "Give the partnership as a role of the responses instead.",
     ("ties",): "Leave it out.",
-    ("analysis", "structure"): "Leave it out.",
+    **{
+        ("analysis", "structure", key): "Leave it out; 'exploratory: true' looks for the factors "
+        "of the answers."
+        for key in ("estimator", "model", "ordered")
+    },
     ("analysis", "invariance"): "Leave it out.",
 }
 OF_SCALES = {"scales", "reverse_keyed", "response_range", "min_valid"}
 OF_INSTRUMENTS = {"slots"}
-
-
-class Section(BaseModel):
-    """A part of the study file; unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
 class StudyInfo(Section):
@@ -154,42 +152,6 @@ class CalendarEntry(Section):
     cohort: int | str
 
 
-class ReliabilityPlan(Section):
-    """Reliability, also separately by a role such as wave."""
-
-    by: Literal["wave", "staff_role", "cohort", "partnership"] | None = None
-
-
-class LevelsPlan(Section):
-    """Which group means are reported."""
-
-    aggregate: tuple[Literal["school", "partnership"], ...] = ("school",)
-
-
-class ModelPlan(Section):
-    """One regression."""
-
-    name: str
-    formula: str
-    outcome: str | None = None
-    unit: Unit = "school"
-    role: Literal["confirmatory", "exploratory"] = "exploratory"
-    family: str = ""
-    hypothesis: str = ""
-    cluster: str | None = None
-    cov: Literal["CR0", "CR1", "CR1S", "CR1p", "CR2", "CR3"] = "CR2"
-
-
-class Analysis(Section):
-    """What is calculated."""
-
-    reliability: ReliabilityPlan = ReliabilityPlan()
-    levels: LevelsPlan = LevelsPlan()
-    models: tuple[ModelPlan, ...] = ()
-    structure: Any = None
-    invariance: Any = None
-
-
 class ReportPlan(Section):
     """What is written."""
 
@@ -282,6 +244,12 @@ def _rules(study: StudyFile, document: Document) -> list[Fault]:
         fault(("study",), "name either 'responses' or 'scores' (and not both).")
     _input_rules(study, fault)
     _model_rules(study, fault)
+    if study.scores is not None and study.analysis.exploratory is not None:
+        fault(
+            ("analysis", "structure"),
+            "the study starts from scores, so there are no answers to look for factors in. Leave "
+            "'structure' out.",
+        )
     seen: set[str] = set()
     for i, outcome in enumerate(study.outcomes):
         if outcome.id in seen:

@@ -13,8 +13,8 @@ from collabsurvey.regression.prepare import prepare
 from collabsurvey.reporting.record import Calibrated, ModelRecord
 from collabsurvey.study.cluster_rule import missing_units
 from collabsurvey.study.conditions import CONF_LEVEL
-from collabsurvey.study.config import ModelPlan
 from collabsurvey.study.joining import Joined, with_reasons
+from collabsurvey.study.plans import ModelPlan
 
 if TYPE_CHECKING:
     import pandas as pd

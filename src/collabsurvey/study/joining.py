@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from collabsurvey.errors import StudyError, listed
 from collabsurvey.reporting.record import JoinCount
 from collabsurvey.responses.ids import plain_id
-from collabsurvey.study.config import Outcome, Unit
+from collabsurvey.study.config import Outcome
+from collabsurvey.study.plans import Unit
 from collabsurvey.study.tables import StudyTable, as_text
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from collabsurvey.study.conditions import Scored, by_school
-from collabsurvey.study.config import ModelPlan, StudyFile, Unit
+from collabsurvey.study.config import StudyFile
 from collabsurvey.study.fitting import check_model
 from collabsurvey.study.joining import Joined, join_outcome, respondent_table
+from collabsurvey.study.plans import ModelPlan, Unit
 from collabsurvey.study.reading import Faults, StudyData
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -13,16 +13,18 @@ from collabsurvey.moments import AnswerTables, answer_tables
 from collabsurvey.multilevel import AggregateResult, IccResult
 from collabsurvey.progress import track
 from collabsurvey.reliability import ItemAnalysisResult, ReliabilityOverview
-from collabsurvey.reporting.record import ModelRecord, RunRecord
+from collabsurvey.reporting.record import ModelRecord, RunRecord, StructureRecord
 from collabsurvey.responses import Responses
 from collabsurvey.study.conditions import CONF_LEVEL, Scored, school_means
-from collabsurvey.study.config import ModelPlan, StudyFile
+from collabsurvey.study.config import StudyFile
 from collabsurvey.study.eligible import response_by_school
 from collabsurvey.study.fitting import fit_model
 from collabsurvey.study.joining import Joined
 from collabsurvey.study.limits import limits_of
 from collabsurvey.study.model_tables import Tables, model_table
+from collabsurvey.study.plans import ExploratoryPlan, ModelPlan
 from collabsurvey.study.reading import Faults, StudyData
+from collabsurvey.study.structure import ScaleSet, explore, scale_sets
 
 T = TypeVar("T")
 
@@ -47,12 +49,14 @@ class Analyses:
     data: StudyData
     survey: Scored
     tables: Tables
+    parts: Mapping[str, Sequence[str]] = field(default_factory=dict)  # questionnaire → its scales
     notes: Notes = field(default_factory=Notes)
     faults: Faults = field(default_factory=Faults)
     overview: ReliabilityOverview | None = None
     overview_by: ReliabilityOverview | None = None
     items: dict[str, ItemAnalysisResult] = field(default_factory=dict)
     answers: AnswerTables | None = None
+    structures: list[StructureRecord] = field(default_factory=list)
     icc: IccResult | None = None
     icc_by_wave: dict[str, IccResult] = field(default_factory=dict)
     means: dict[str, AggregateResult] = field(default_factory=dict)
@@ -68,6 +72,12 @@ class Analyses:
                 partial(self.items_of, responses),
                 partial(self.answers_of, responses),
             ]
+            exploratory = self.study.analysis.exploratory
+            if exploratory is not None:
+                steps += [
+                    partial(self.structure_of, responses, exploratory, chosen)
+                    for chosen in scale_sets(exploratory, responses.instrument, self.parts)
+                ]
         if self.survey.unit == "respondent" and "school" in self.survey.frame.columns:
             steps += [self.between_schools, self.group_means]
         for plan in self.study.analysis.models:
@@ -98,6 +108,14 @@ class Analyses:
         """How often each answer was given."""
         step = partial(answer_tables, responses, responses.instrument.item_ids)
         self.answers = self.notes.attempt("Distributions", step)
+
+    def structure_of(self, responses: Responses, plan: ExploratoryPlan, chosen: ScaleSet) -> None:
+        """How many things a questionnaire measures, and on which factors its items load."""
+        step = partial(explore, plan, chosen, responses, seed=self.study.study.seed)
+        where = f" ({chosen.title})" if chosen.title else ""
+        result = self.notes.attempt(f"How many things are measured{where}", step)
+        if result is not None:
+            self.structures.append(result)
 
     def between_schools(self) -> None:
         """How much of the differences between people lies between schools, wave by wave.
@@ -144,10 +162,11 @@ def run_study(
     options: Mapping[str, Any],
     *,
     not_for: Mapping[str, tuple[str, ...]],
+    parts: Mapping[str, Sequence[str]],
     progress: bool,
 ) -> RunRecord:
     """Calculate everything a study asks for; what the data cannot bear becomes a note."""
-    found = Analyses(study, data, survey, tables)
+    found = Analyses(study, data, survey, tables, parts)
     steps = found.steps()
     for step in track(steps, "Analysing", total=len(steps), show=progress):
         step()
@@ -174,6 +193,7 @@ def run_study(
         overview_by=found.overview_by,
         item_analyses=found.items,
         answers=found.answers,
+        structures=tuple(found.structures),
         icc=found.icc,
         icc_by_wave=found.icc_by_wave,
         not_for=not_for,

@@ -170,6 +170,21 @@ def forbidden_uses(study: StudyFile, folder: Path) -> dict[str, tuple[str, ...]]
     return {one.title: one.use.not_for for one in loaded if one.use.not_for}
 
 
+def scales_by_questionnaire(
+    study: StudyFile, folder: Path, instrument: Instrument
+) -> dict[str, tuple[str, ...]]:
+    """Scales of each questionnaire, by its title; those the study file names are under ""."""
+    names = dict.fromkeys(name for file in study.responses for name in file.instruments)
+    present = instrument.scale_ids
+    parts = {
+        one.title: tuple(scale for scale in present if scale in one.scale_ids)
+        for one in (_loaded(name, folder) for name in names)
+    }
+    taken = {scale for scales in parts.values() for scale in scales}
+    parts[""] = tuple(scale for scale in present if scale not in taken)
+    return {title: scales for title, scales in parts.items() if scales}
+
+
 def _titled(responses: Responses, titles: dict[str, str]) -> Responses:
     if not titles:
         return responses

@@ -13,14 +13,22 @@ from collabsurvey.reporting import write_folder
 from collabsurvey.reporting.pseudonyms import read_key
 from collabsurvey.reporting.record import RunRecord
 from collabsurvey.study.conditions import Scored, check_group_size, scored
-from collabsurvey.study.config import StudyFile, Unit, located, read_study_file
+from collabsurvey.study.config import StudyFile, located, read_study_file
 from collabsurvey.study.eligible import check_eligible, for_one_wave
 from collabsurvey.study.fitting import columns_shown
 from collabsurvey.study.joining import Joined
 from collabsurvey.study.model_tables import check_models, joined_tables
 from collabsurvey.study.names import unmatched_schools
 from collabsurvey.study.pipeline import run_study
-from collabsurvey.study.reading import Faults, StudyData, forbidden_uses, read_study_data
+from collabsurvey.study.plans import Unit
+from collabsurvey.study.reading import (
+    Faults,
+    StudyData,
+    forbidden_uses,
+    read_study_data,
+    scales_by_questionnaire,
+)
+from collabsurvey.study.structure import check_structure
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +114,10 @@ class Study:
                 faults.attempt(lambda: check_eligible(survey, eligible))
             tables = joined_tables(self.plan, data, survey, faults)
             check_models(self.plan, tables, faults)
+        exploratory, responses = self.plan.analysis.exploratory, data.responses
+        if exploratory is not None and responses is not None:
+            parts = scales_by_questionnaire(self.plan, self.folder, responses.instrument)
+            faults.attempt(lambda: check_structure(exploratory, responses, parts))
         columns = {
             f"{outcome} by {unit}" if outcome else f"survey by {unit}": tuple(
                 columns_shown(joined.frame)
@@ -133,6 +145,7 @@ class Study:
         found = self.check()
         if found.faults or found.survey is None:
             raise StudyError(self.plan.study.id, found.faults)
+        answers = found.data.responses
         record = run_study(
             self.plan,
             found.data,
@@ -140,6 +153,9 @@ class Study:
             found.tables,
             self.options,
             not_for=forbidden_uses(self.plan, self.folder),
+            parts={}
+            if answers is None
+            else scales_by_questionnaire(self.plan, self.folder, answers.instrument),
             progress=progress,
         )
         return Run(record, self._key_file(), started)

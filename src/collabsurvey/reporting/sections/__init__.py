@@ -10,6 +10,7 @@ from collabsurvey.reporting.sections.models import models_section
 from collabsurvey.reporting.sections.people import cleaning_section, people_section
 from collabsurvey.reporting.sections.reliability import reliability_section
 from collabsurvey.reporting.sections.schools import schools_section
+from collabsurvey.reporting.sections.structure import structure_sections
 
 __all__ = [
     "cleaning_section",
@@ -22,4 +23,5 @@ __all__ = [
     "reliability_section",
     "scales_section",
     "schools_section",
+    "structure_sections",
 ]

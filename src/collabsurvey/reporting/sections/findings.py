@@ -37,12 +37,13 @@ FEW_SCALES = 4  # so many means are written out
 
 
 def findings_section(shown: Release) -> Section:
-    """People, scores, change, reliability, schools and models, in that order."""
+    """People, scores, change, reliability, structure, schools and models, in that order."""
     said = [
         *_who(shown),
         *_scores(shown),
         *change_words(shown),
         *_reliability(shown),
+        *_structure(shown),
         *_schools(shown),
         *_models(shown),
     ]
@@ -135,6 +136,24 @@ def _reliability(shown: Release) -> list[str]:
     bad = len(contradictions(shown))
     check = f" On {counted(bad, 'scale')} a question goes against the others: check it first."
     return [f"{said}.{check if bad else ''}"]
+
+
+def _structure(shown: Release) -> list[str]:
+    """Whether the questions of the scales go where they were meant."""
+    scales = [scale for one in shown.structures for scale in one.scales]
+    if len(scales) < 2:
+        return []
+    odd = [scale.title for scale in scales if not scale.as_intended]
+    if not odd:
+        return [
+            f"The questions of each of {counted(len(scales), 'scale')} go together as intended, "
+            "and apart from those of the others."
+        ]
+    return [
+        f"On {len(scales) - len(odd) or 'none'} of {counted(len(scales), 'scale')} the questions "
+        "go together as intended, and apart from those of the others; not so on "
+        f"{quoted(odd, most=3)}."
+    ]
 
 
 def _schools(shown: Release) -> list[str]:
