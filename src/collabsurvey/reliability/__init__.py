@@ -1,20 +1,52 @@
-"""How precisely a scale measures: alpha, item analysis, correlations between scales."""
+"""How precisely a scale measures, and how far raters and occasions agree."""
 
 from collabsurvey.reliability.alpha import AlphaResult, alpha
 from collabsurvey.reliability.describe import ItemDescription, describe_items
 from collabsurvey.reliability.item_analysis import ItemAnalysisResult, item_analysis
 from collabsurvey.reliability.overview import ReliabilityOverview, overview
+from collabsurvey.reliability.raters import (
+    AgreementResult,
+    KappaResult,
+    KendallResult,
+    KrippendorffResult,
+    RaterIccResult,
+    fleiss_kappa,
+    gwet,
+    icc,
+    kappa,
+    kendall_w,
+    krippendorff,
+    light_kappa,
+    percent_agreement,
+)
+from collabsurvey.reliability.retest import retest
+from collabsurvey.reliability.retest_result import RetestResult
 from collabsurvey.reliability.scale_correlations import ScaleCorrelations, scale_correlations
 
 __all__ = [
+    "AgreementResult",
     "AlphaResult",
     "ItemAnalysisResult",
     "ItemDescription",
+    "KappaResult",
+    "KendallResult",
+    "KrippendorffResult",
+    "RaterIccResult",
     "ReliabilityOverview",
+    "RetestResult",
     "ScaleCorrelations",
     "alpha",
     "describe_items",
+    "fleiss_kappa",
+    "gwet",
+    "icc",
     "item_analysis",
+    "kappa",
+    "kendall_w",
+    "krippendorff",
+    "light_kappa",
     "overview",
+    "percent_agreement",
+    "retest",
     "scale_correlations",
 ]
