@@ -2,6 +2,7 @@
 
 from collabsurvey.reliability.alpha import AlphaResult, alpha
 from collabsurvey.reliability.describe import ItemDescription, describe_items
+from collabsurvey.reliability.distributions import DistributionResult, distributions
 from collabsurvey.reliability.item_analysis import ItemAnalysisResult, item_analysis
 from collabsurvey.reliability.overview import ReliabilityOverview, overview
 from collabsurvey.reliability.raters import (
@@ -26,6 +27,7 @@ from collabsurvey.reliability.scale_correlations import ScaleCorrelations, scale
 __all__ = [
     "AgreementResult",
     "AlphaResult",
+    "DistributionResult",
     "ItemAnalysisResult",
     "ItemDescription",
     "KappaResult",
@@ -37,6 +39,7 @@ __all__ = [
     "ScaleCorrelations",
     "alpha",
     "describe_items",
+    "distributions",
     "fleiss_kappa",
     "gwet",
     "icc",

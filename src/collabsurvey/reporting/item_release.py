@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from collabsurvey.numerics.typing import FloatArray
+from collabsurvey.instruments.answer_words import (
+    MOST_BARS,
+    answer_labels,
+    filled,
+    in_bands,
+    neutral_place,
+    wording_of,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from collabsurvey.instruments.model import Instrument, ResponseSet
     from collabsurvey.reliability import ItemAnalysisResult
     from collabsurvey.reporting.record import RunRecord
-
-LANGUAGE = "en-GB"
-MOST_BARS = 11  # more kinds of answer cannot be told apart in a bar
-N_BANDS = 5  # into which a range of more answers is cut
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,9 @@ def answers_of(record: RunRecord, min_group: int) -> tuple[ItemAnswers, ...]:
             continue
         values = tuple(float(code) for code in codes)
         answers = instrument.response_set(item)
-        labels = _labels(answers, values)
+        labels = answer_labels(answers, values)
         if len(codes) > MOST_BARS:
-            values, labels, counts = _in_bands(answers, np.asarray(codes), counts)
+            values, labels, counts = in_bands(answers, np.asarray(codes), counts)
         found.append(
             ItemAnswers(
                 item=item,
@@ -78,32 +78,11 @@ def answers_of(record: RunRecord, min_group: int) -> tuple[ItemAnswers, ...]:
                 codes=values,
                 labels=labels,
                 counts=tuple(float(count) for count in counts),
-                neutral=_neutral(answers, values),
+                neutral=neutral_place(answers, values),
                 n_missing=float(tables.n_missing[tables.items.index(item)]),
             )
         )
     return tuple(found)
-
-
-def filled(text: str) -> str:
-    """A wording with its slots as a reader understands them: {partner} is [partner]."""
-    return re.sub(r"\{(\w+)\}", lambda slot: f"[{slot.group(1).replace('_', ' ')}]", text)
-
-
-def _in_bands(
-    answers: ResponseSet | None, codes: FloatArray, counts: FloatArray
-) -> tuple[tuple[float, ...], tuple[str, ...], FloatArray]:
-    """Answers put together in bands of equal width: lower ends, labels, counts."""
-    low = answers.low if answers is not None else float(codes[0])
-    high = answers.high if answers is not None else float(codes[-1])
-    edges = np.linspace(low, high, N_BANDS + 1)
-    place = np.clip(np.searchsorted(edges, codes, side="right") - 1, 0, N_BANDS - 1)
-    labels = tuple(
-        f"{a:g} to {'' if i == N_BANDS - 1 else 'under '}{b:g}"
-        for i, (a, b) in enumerate(pairwise(edges))
-    )
-    in_band = np.array([counts[place == i].sum() for i in range(N_BANDS)])
-    return tuple(edges[:-1].tolist()), labels, in_band
 
 
 def items_table(result: ItemAnalysisResult, min_group: int) -> pd.DataFrame | None:
@@ -116,24 +95,3 @@ def items_table(result: ItemAnalysisResult, min_group: int) -> pd.DataFrame | No
     table[numbers] = table[numbers].astype(float)
     table.loc[few, numbers] = float("nan")
     return table
-
-
-def wording_of(instrument: Instrument, item_id: str) -> str:
-    """Text of an item in British English, else in its first language, if it may be shown."""
-    text = instrument.item(item_id).text
-    if not instrument.licence.redistribute_text or not text:
-        return ""
-    return text.get(LANGUAGE) or next(iter(text.values()))
-
-
-def _labels(answers: ResponseSet | None, codes: tuple[float, ...]) -> tuple[str, ...]:
-    by_code: dict[float, str] = {}
-    if answers is not None and answers.labels:
-        by_code = answers.labels.get(LANGUAGE) or next(iter(answers.labels.values()))
-    return tuple(by_code.get(code, f"{code:g}") for code in codes)
-
-
-def _neutral(answers: ResponseSet | None, codes: tuple[float, ...]) -> int | None:
-    """Place of the middle of an odd number of ordered answers."""
-    ordered = answers is None or answers.type in ("ordinal", "bipolar", "bounded")
-    return len(codes) // 2 if ordered and len(codes) % 2 and len(codes) > 1 else None

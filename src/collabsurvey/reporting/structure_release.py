@@ -10,8 +10,8 @@ import numpy as np
 
 from collabsurvey.display.heat import heat_chart
 from collabsurvey.display.scree import Series, scree_chart
+from collabsurvey.instruments.answer_words import filled, wording_of
 from collabsurvey.reporting.caterpillar import WIDTH
-from collabsurvey.reporting.item_release import filled, wording_of
 from collabsurvey.reporting.wording import without_ids
 
 if TYPE_CHECKING:
