@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collabsurvey import instruments as instruments
     from collabsurvey import moments as moments
     from collabsurvey import multilevel as multilevel
+    from collabsurvey import quality as quality
     from collabsurvey import regression as regression
     from collabsurvey import reliability as reliability
     from collabsurvey import reporting as reporting
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collabsurvey.instruments import Instrument as Instrument
     from collabsurvey.instruments import list_instruments as list_instruments
     from collabsurvey.instruments import load_instrument as load_instrument
+    from collabsurvey.quality import screen as screen
     from collabsurvey.responses import Responses as Responses
     from collabsurvey.responses import concat as concat
     from collabsurvey.responses import from_frame as from_frame
@@ -46,6 +48,7 @@ _HOMES = {
     "from_frame": "responses",
     "read_responses": "responses",
     "score": "scoring",
+    "screen": "quality",
     "simulate_cohort": "simulation",
     "Study": "study",
 }
@@ -55,6 +58,7 @@ _SUBPACKAGES = (
     "instruments",
     "moments",
     "multilevel",
+    "quality",
     "regression",
     "reliability",
     "reporting",
@@ -62,7 +66,7 @@ _SUBPACKAGES = (
     "validation",
 )
 
-_LATER = ("catalogue", "invariance", "partnership", "screen", "validate")
+_LATER = ("catalogue", "invariance", "partnership", "validate")
 
 __all__ = [*_HOMES, *_SUBPACKAGES, "__version__"]  # noqa: PLE0604
 

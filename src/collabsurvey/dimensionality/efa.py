@@ -7,7 +7,7 @@ Jöreskog (1967) doi:10.1007/BF02289658. See `extraction` and `rotation` for eac
 from __future__ import annotations
 
 import warnings
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any, get_args
 
 import numpy as np
@@ -18,7 +18,8 @@ from collabsurvey.dimensionality.correlate import (
     ItemCorrelations,
     item_correlations,
 )
-from collabsurvey.dimensionality.efa_bootstrap import NOTHING, bootstrap_intervals
+from collabsurvey.dimensionality.efa_bootstrap import bootstrap_intervals
+from collabsurvey.dimensionality.efa_notes import trouble, with_notes
 from collabsurvey.dimensionality.efa_result import EfaResult
 from collabsurvey.dimensionality.extraction import (
     LOWEST_UNIQUENESS,
@@ -37,7 +38,6 @@ from collabsurvey.dimensionality.pair_correlations import EmptyCells
 from collabsurvey.dimensionality.rotation import (
     GENERAL_FIRST,
     Rotation,
-    RotationSolution,
     ordered,
 )
 from collabsurvey.dimensionality.rotation_plan import RotationPlan
@@ -48,7 +48,6 @@ from collabsurvey.errors import (
     OptionError,
     UnknownNameError,
     check_level,
-    listed,
 )
 from collabsurvey.moments.covariance import Missing
 from collabsurvey.numerics.typing import FloatArray
@@ -59,13 +58,6 @@ SEED = 20260901
 MANY_MINIMA = ("bifactor", "biquartimin")
 TARGETED = ("target", "target_orthogonal")
 FEWEST_RESAMPLES = 100  # fewer give no 95 % limits
-
-HOW = {
-    "minres": "minimum residuals (unweighted least squares)",
-    "ml": "maximum likelihood",
-    "principal_axis": "iterated principal axes, whose end point is the minres solution",
-    "principal_components": "principal components, which take all variance as common",
-}
 
 
 def efa(
@@ -114,7 +106,8 @@ def efa(
         "polychoric" suits items of few or skewed answers; see `polychoric` for `empty_cells`.
     missing : "listwise" or "pairwise"
         Rows with every item, or each correlation from the rows that have both. psych takes
-        pairs; its chi-square then counts all rows, and so does ours.
+        pairs; its chi-square then counts all rows, and so does ours. Its RMSR weights pairs by
+        their rows, ours does not.
     kaiser : bool, optional
         Bring each item's loadings to length one for the rotation. Left out: as psych, for
         varimax and promax only; SPSS does it for all. With `kaiser=False` promax is that of
@@ -184,7 +177,7 @@ def efa(
         converged=bool(solution.converged[0]), conf_level=conf_level,
     )  # fmt: skip
     if not (result.converged and result.rotation_converged):
-        warnings.warn(_trouble(result), ConvergenceWarning, stacklevel=2)
+        warnings.warn(trouble(result), ConvergenceWarning, stacklevel=2)
     if not n_boot:
         return result
     return bootstrap_intervals(
@@ -243,9 +236,11 @@ def assemble(
     """Rotate, order and describe an unrotated solution (k, m)."""
     turned = plan.rotate(unrotated, n_starts=n_starts, seed=seed)
     loadings, phi = turned.loadings, turned.factor_correlations
-    if plan.method not in TARGETED:
+    if plan.method in TARGETED:
+        loadings, phi = _signed(loadings, phi, plan.target)
+    else:
         loadings, phi, _, _ = ordered(loadings, phi, keep_first=plan.method in GENERAL_FIRST)
-    cor, p, m = found.cor, *loadings.shape
+    cor, m = found.cor, loadings.shape[1]
     communality = np.einsum("im,mn,in->i", loadings, phi, loadings)
     names = [f"{'C' if extraction == 'principal_components' else 'F'}{j + 1}" for j in range(m)]
     items = list(found.items)
@@ -294,7 +289,16 @@ def assemble(
         conf_level=conf_level,
         notes=(),
     )
-    return _with_notes(result, turned, p)
+    return with_notes(result, turned)
+
+
+def _signed(
+    loadings: FloatArray, phi: FloatArray, target: FloatArray | None
+) -> tuple[FloatArray, FloatArray]:
+    """Sign factors whose target is zeros, which leave their direction open, as all others are."""
+    given = np.zeros(loadings.shape[1]) if target is None else np.nansum(np.abs(target), axis=0)
+    sign = np.where((given == 0) & (loadings.sum(axis=0) < 0), -1.0, 1.0)
+    return loadings * sign, phi * np.outer(sign, sign)
 
 
 def _fit(found: ItemCorrelations, loadings: FloatArray, phi: FloatArray) -> dict[str, float]:
@@ -389,71 +393,3 @@ def _as_target(
             "target", values.shape, allowed=(f"an array of shape {(len(found.items), m)}",)
         )
     return values
-
-
-def _trouble(result: EfaResult) -> str:
-    what = [] if result.converged else [f"the extraction ({result.extraction})"]
-    what += [] if result.rotation_converged else [f"the rotation ({result.rotation})"]
-    return (
-        f"{' and '.join(what).capitalize()} did not reach an optimum: do not use these loadings. "
-        "Try fewer factors, another method, or more starts."
-    )
-
-
-def _with_notes(result: EfaResult, turned: RotationSolution, p: int) -> EfaResult:
-    """Add the sentences a reader needs."""
-    found, fit = result.correlations, result.fit
-    total = result.variance["cumulative"].iloc[-1]
-    notes = [
-        *found.notes,
-        f"Extraction: {HOW[result.extraction]}.",
-    ]
-    if result.n_factors > 1 and result.rotation != "none":
-        normal = "with" if result.kaiser else "without"
-        notes.append(
-            f"Rotation: {result.rotation.replace('_', ' ')}, {normal} Kaiser normalisation; "
-            f"{turned.n_best} of {turned.n_starts} starts met the best solution."
-        )
-        if turned.n_minima > 1:
-            notes.append(
-                f"The rotation has local minima ({turned.n_minima} were met): other starts, or "
-                "other programs, may show other loadings."
-            )
-    shares = f"{total:.0%} of the variance of {p} items is explained."
-    notes.append(shares)
-    if not np.isnan(fit["rmsea"]):
-        notes.append(
-            f"chi2({fit['df']}) = {fit['chi2']:.1f}; RMSEA {fit['rmsea']:.3f} (90 % "
-            f"{fit['rmsea_ci_low']:.3f} to {fit['rmsea_ci_high']:.3f}), TLI {fit['tli']:.3f}, "
-            f"RMSR {fit['rmsr']:.3f}.".replace("-", "−")
-        )
-    else:
-        notes.append(f"RMSR {fit['rmsr']:.3f}; other measures of fit are not defined here.")
-    if found.kind == "polychoric":
-        notes.append(
-            "Chi-square and what follows from it are too large for polychoric correlations; RMSR "
-            "is not."
-        )
-    if result.heywood:
-        shared = result.communalities
-        cases = [f"{item} (communality {shared[item]:.2f})" for item in result.heywood]
-        notes.append(
-            f"Heywood case: {listed(cases)}. No variance of its own is left, its unique variance is "
-            "at the bound of .005. Take fewer factors, or leave it out."
-        )
-    if empty := [name for name, own in result.variance["ss_loadings"].items() if own < NOTHING]:
-        notes.append(f"Nothing is explained by {listed(empty)}: take fewer factors.")
-    if found.n < 2 * p:
-        notes.append(f"{found.n} respondents for {p} items: loadings are rough.")
-    if not (result.converged and result.rotation_converged):
-        notes.append(_trouble(result))
-    phi = result.factor_correlations.to_numpy()
-    if result.n_factors > 1 and np.abs(phi - np.eye(len(phi))).max() > 1e-12:
-        names = list(result.loadings.columns)
-        i, j = np.triu_indices(len(phi), 1)
-        pairs = [
-            f"{names[a]}–{names[b]} {phi[a, b]:.2f}"
-            for a, b in zip(i.tolist(), j.tolist(), strict=True)
-        ]
-        notes.append(f"Factor correlations: {listed(pairs, most=15)}.".replace("-", "−"))
-    return replace(result, notes=tuple(notes))

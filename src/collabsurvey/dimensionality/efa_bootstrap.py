@@ -60,6 +60,8 @@ def bootstrap_intervals(
     loadings, phi = result.loadings.to_numpy(), result.factor_correlations.to_numpy()
     drawn_loadings, drawn_phi = [], []
     n_kept = n_seen = 0
+    # The end point of principal axes is the minres solution, which takes fewer steps.
+    method: ExtractionMethod = "minres" if extraction == "principal_axis" else extraction
     blocks = _correlation_blocks(rows, given.kind, n_boot, seed)
     # Polychorics come one by one and take time; the others are a few blocks.
     slow = given.kind == "polychoric"
@@ -68,7 +70,7 @@ def bootstrap_intervals(
         cors = drawn[np.isfinite(drawn).all(axis=(1, 2))]
         if extraction == "ml":
             cors = cors[np.linalg.eigvalsh(cors)[:, 0] > SMALLEST_EIGENVALUE]
-        found = extract(cors, result.n_factors, extraction)
+        found = extract(cors, result.n_factors, method)
         whole = found.converged & ((found.loadings**2).sum(axis=1).min(axis=1) > NOTHING)
         turned = plan.rotate_towards(found.loadings[whole], loadings)
         kept = turned.converged

@@ -27,7 +27,8 @@ class EfaResult(Result):
     """Factors of k items: loadings, how they correlate, how well they fit.
 
     Factors are sorted by their sum of squared loadings and signed so that loadings add up to
-    a positive number, except after a target rotation; a general factor stays first.
+    a positive number; a general factor stays first, and those of a target stay in its order and
+    in the direction that it gives.
 
     Attributes
     ----------

@@ -27,6 +27,9 @@ LOWEST_UNIQUENESS = 0.005
 GRADIENT = 1e-9  # largest projected gradient at a minimum; Newton's last step goes well below
 ROUNDED_GRADIENT = 1e-6  # the same where unique variances at the bound magnify rounding errors
 ROUNDING = 1e-14  # of the objective; near the minimum a good step changes it by less
+NEAR = 1e-4  # gradient from which a point may be a saddle
+AT_BOUND = 1e-8  # distance of a unique variance, or its logarithm, from its bound
+SADDLE = 1e-6  # smallest curvature, as a share of the largest, below which a point is a saddle
 MOST_STEPS = 200
 AXIS_CHANGE = 1e-8  # largest change of a communality in the last principal-axis iteration
 MOST_AXIS_STEPS = 20_000
@@ -201,7 +204,7 @@ def _newton(
     Bertsekas (1982) doi:10.1137/0320018: variables at the bound whose gradient points
     outwards stay there; the rest take a Newton step.
     """
-    x = np.maximum(start, lowest)
+    x = _within(start, lowest)
     n = len(x)
     steps = np.zeros(n, dtype=np.int64)
     converged = np.zeros(n, dtype=bool)
@@ -210,23 +213,29 @@ def _newton(
     for _ in range(MOST_STEPS):
         fixed = (x[active] <= lowest) & (gradient > 0)
         free_gradient = np.where(fixed, 0.0, gradient)
-        done = np.abs(free_gradient).max(axis=1) < GRADIENT
+        slope = np.abs(free_gradient).max(axis=1)
+        done = slope < GRADIENT
         direction = _direction(exact, positive, free_gradient, fixed)
+        near = np.flatnonzero(slope < NEAR)
+        if len(near):  # Newton's method also ends at saddles, from which there is a way down
+            saddle, away = _saddles(exact[near], free_gradient[near], fixed[near])
+            direction[near[saddle]] = away[saddle]
+            done[near[saddle]] = False
         if done.any():
             # One more full step costs nothing and takes quadratic convergence to the end.
-            last = np.maximum(x[active[done]] + direction[done], lowest)
+            last = _within(x[active[done]] + direction[done], lowest)
             better = evaluate(last, active[done])[0] <= value[done]
             x[active[done][better]] = last[better]
             converged[active[done]] = True
             going = ~done
             active, value, free_gradient = active[going], value[going], free_gradient[going]
-            direction = direction[going]
+            direction, slope = direction[going], slope[going]
         if not len(active):
             break
         steps[active] += 1
         moved, stuck = _line_search(evaluate, x, value, free_gradient, direction, active, lowest)
         x[active] = moved
-        before, slope = value, np.abs(free_gradient).max(axis=1)
+        before = value
         value, gradient, exact, positive = evaluate(moved, active)
         left = np.abs(np.where((moved <= lowest) & (gradient > 0), 0, gradient)).max(axis=1)
         # Rounding may leave neither a lower value nor a smaller gradient: as good as it gets.
@@ -239,6 +248,17 @@ def _newton(
             if not len(active):
                 break
     return x, converged, steps
+
+
+def _saddles(
+    exact: FloatArray, gradient: FloatArray, fixed: BoolArray
+) -> tuple[BoolArray, FloatArray]:
+    """Which points hardly have a gradient and are no minimum, and the way down (B, p)."""
+    h = np.where(fixed[:, :, None] | fixed[:, None, :], 0.0, exact)
+    values, vectors = np.linalg.eigh(h)
+    way = vectors[:, :, 0]
+    way = np.where((way * gradient).sum(axis=1, keepdims=True) > 0, -way, way)
+    return values[:, 0] < -SADDLE * np.abs(values).max(axis=1), way
 
 
 def _direction(
@@ -267,6 +287,11 @@ def _step(hessian: FloatArray, gradient: FloatArray, fixed: BoolArray, ridge: fl
     return np.asarray(-step[:, :, 0])
 
 
+def _within(x: FloatArray, lowest: float) -> FloatArray:
+    """Bring variables to their bound that are below it, or so near that they would hold others."""
+    return np.where(x < lowest + AT_BOUND, lowest, x)
+
+
 def _line_search(
     evaluate: Evaluate,
     x: FloatArray,
@@ -285,7 +310,7 @@ def _line_search(
     waiting = np.arange(len(active))
     size = 1.0
     for _ in range(40):
-        trial = np.maximum(here[waiting] + size * direction[waiting], lowest)
+        trial = _within(here[waiting] + size * direction[waiting], lowest)
         promised = ((trial - here[waiting]) * gradient[waiting]).sum(axis=1)
         found = evaluate(trial, active[waiting])[0]
         noise = ROUNDING * (1 + np.abs(value[waiting]))

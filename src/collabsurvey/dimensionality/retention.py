@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from collabsurvey.dimensionality.correlate import (
+    FEWEST_RESPONDENTS,
     Correlation,
     ItemCorrelations,
     item_correlations,
@@ -39,7 +40,7 @@ from collabsurvey.dimensionality.resampled_polychoric import (
     polychoric_of_counts,
 )
 from collabsurvey.dimensionality.retention_result import RetentionResult
-from collabsurvey.errors import DataError, OptionError
+from collabsurvey.errors import DataError, NotEnoughDataError, OptionError
 from collabsurvey.moments import weighted_answers
 from collabsurvey.moments.covariance import Missing
 from collabsurvey.numerics.typing import FloatArray, IntArray
@@ -148,6 +149,8 @@ def retention(
     suggestions["kaiser"] = kaiser.n_above_one
     word = "mean" if reference == "mean" else f"{level:.0%}"
     kind = "independent normal items" if how == "normal" else "answers resampled item by item"
+    if how != "normal" and found.missing == "pairwise" and answers is not None:
+        kind += f" (the {len(answers)} complete rows)"
     notes.append(f"Parallel analysis: {components.n_draws} draws of {kind}; reference {word}.")
     notes.append("VSS, BIC and eigenvalues above 1 are shown but not counted: they are too rough.")
     p = len(found.items)
@@ -216,6 +219,13 @@ def _how(draws: Draws, found: ItemCorrelations, answers: FloatArray | None) -> s
                 "answers with correlation='polychoric', or take draws='normal' as a rough guide."
             )
         raise DataError("Resampling needs answers, and only correlations were handed in.")
+    if draws == "resampled" and answers is not None and len(answers) < FEWEST_RESPONDENTS:
+        raise NotEnoughDataError(
+            "Parallel analysis of resampled answers",
+            what="complete rows",
+            found=len(answers),
+            needed=FEWEST_RESPONDENTS,
+        )
     return draws
 
 

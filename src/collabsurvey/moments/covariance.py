@@ -41,6 +41,7 @@ class Moments:
     n_rows: int  # rows in the data
     missing: Missing
     weighted: bool
+    pair_variance: FloatArray | None = None  # (k, k) pairwise: of item i in the rows that have j
 
 
 def item_moments(
@@ -166,7 +167,7 @@ def _pairwise(names: tuple[str, ...], blocks: Iterator[tuple[FloatArray, FloatAr
     n_rows = 0
     weighted = False
     centre = np.full(k, np.nan)
-    counts, size, sums, products = (np.zeros((k, k)) for _ in range(4))
+    counts, size, sums, squares, products = (np.zeros((k, k)) for _ in range(5))
     for x, w in blocks:
         n_rows += len(x)
         answered = ~np.isnan(x) & (w > 0)[:, None]
@@ -178,9 +179,11 @@ def _pairwise(names: tuple[str, ...], blocks: Iterator[tuple[FloatArray, FloatAr
         counts += m.T @ m
         size += (m * w[:, None]).T @ m
         sums += (d * w[:, None]).T @ m  # of item i over the rows that have j
+        squares += (d**2 * w[:, None]).T @ m
         products += (d * w[:, None]).T @ d
     _require_pairs(counts, names)
-    cov = (products - sums * sums.T / size) / size * counts / (counts - 1)
+    unbiased = counts / (counts - 1) / size
+    cov = (products - sums * sums.T / size) * unbiased
     return Moments(
         items=names,
         mean=centre + np.diag(sums) / np.diag(size),
@@ -190,6 +193,7 @@ def _pairwise(names: tuple[str, ...], blocks: Iterator[tuple[FloatArray, FloatAr
         n_rows=n_rows,
         missing="pairwise",
         weighted=weighted,
+        pair_variance=(squares - sums**2 / size) * unbiased,
     )
 
 
@@ -239,6 +243,7 @@ def _turned(moments: Moments, responses: Responses) -> Moments:
         n_rows=moments.n_rows,
         missing=moments.missing,
         weighted=moments.weighted,
+        pair_variance=moments.pair_variance,
     )
 
 

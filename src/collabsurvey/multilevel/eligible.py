@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from collabsurvey.errors import DataError, listed
-from collabsurvey.moments.columns import numeric_columns
 from collabsurvey.multilevel.groups import Groups
 from collabsurvey.numerics.typing import FloatArray
-from collabsurvey.responses.engine import (
-    as_narwhals,
-    column_names,
-    group_codes,
-    read_columns,
-    require_columns,
-)
-
-Counts = dict[tuple[str, ...], float]
+from collabsurvey.quality.eligible import read_counts
 
 
 def eligible_counts(
@@ -46,56 +36,6 @@ def eligible_counts(
             f"More respondents than eligible people, so a number is wrong: {listed(over)}."
         )
     return groups, found, notes
-
-
-def read_counts(eligible: Any, keys: Sequence[str]) -> Counts:
-    """Eligible people by group label, from a mapping, a pandas Series or a frame."""
-    if isinstance(eligible, Mapping) or (
-        hasattr(eligible, "items") and not hasattr(eligible, "columns")
-    ):
-        pairs = [(label_of(group), float(count)) for group, count in eligible.items()]
-    else:
-        pairs = frame_counts(eligible, keys)
-    if bad := [" · ".join(label) for label, count in pairs if not count >= 0]:
-        raise DataError(
-            f"eligible has no count, or a negative one, for {listed(bad)}. Correct it, or leave "
-            "the group out."
-        )
-    counts = dict(pairs)
-    if len(counts) < len(pairs):
-        often = Counter(label for label, _ in pairs)
-        twice = [" · ".join(label) for label, times in often.items() if times > 1]
-        raise DataError(f"eligible names a group twice: {listed(twice)}.")
-    if wrong := [" · ".join(label) for label in counts if len(label) != len(keys)]:
-        raise DataError(
-            f"eligible has groups that are not made of {' and '.join(keys)}: {listed(wrong)}."
-        )
-    return counts
-
-
-def frame_counts(frame: Any, keys: Sequence[str]) -> list[tuple[tuple[str, ...], float]]:
-    """Rows of a frame with the grouping columns and one column of counts."""
-    table = as_narwhals(frame)
-    require_columns(table, keys, where="The table of eligible people")
-    others = [name for name in column_names(table) if name not in keys]
-    counts = [name for name in others if name in numeric_columns(table)]
-    if len(counts) != 1:
-        raise DataError(
-            f"The table of eligible people needs {' and '.join(keys)} and one column of counts; "
-            f"it has {listed(counts)}. Keep only the column that counts."
-        )
-    columns = read_columns(table, [*keys, counts[0]])
-    labels = []
-    for key in keys:
-        codes, names = group_codes(columns[key])
-        labels.append([names[code] if code >= 0 else "" for code in codes])
-    return list(zip(zip(*labels, strict=True), columns[counts[0]].values.tolist(), strict=True))
-
-
-def label_of(group: Any) -> tuple[str, ...]:
-    """Label of a group, written as `grouped` writes it: 3.0 is "3"."""
-    parts = group if isinstance(group, tuple) else (group,)
-    return tuple(f"{part:.15g}" if isinstance(part, float) else str(part) for part in parts)
 
 
 def with_empty(groups: Groups, labels: Sequence[tuple[str, ...]]) -> Groups:

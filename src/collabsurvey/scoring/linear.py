@@ -7,6 +7,7 @@ from typing import Any
 
 import narwhals as nw
 
+from collabsurvey.errors import DataError
 from collabsurvey.numerics.typing import FloatArray
 from collabsurvey.responses.engine import (
     as_narwhals,
@@ -45,4 +46,9 @@ def linear_scores(
     kept: list[str] = []
     if isinstance(data, Responses) and is_lazy(frame):
         kept = list(dict.fromkeys(data.roles.values()))
+        if taken := sorted(set(kept) & set(names)):
+            raise DataError(
+                f"The scores would be called {', '.join(taken)}, as a column of the data is. "
+                "Rename that column."
+            )
     return to_native(frame.select(*kept, *scores))
