@@ -4,6 +4,9 @@ from collabsurvey.reliability.alpha import AlphaResult, alpha
 from collabsurvey.reliability.describe import ItemDescription, describe_items
 from collabsurvey.reliability.distributions import DistributionResult, distributions
 from collabsurvey.reliability.item_analysis import ItemAnalysisResult, item_analysis
+from collabsurvey.reliability.omega import omega
+from collabsurvey.reliability.omega_columns import OmegaColumns, omega_columns
+from collabsurvey.reliability.omega_result import OmegaResult
 from collabsurvey.reliability.overview import ReliabilityOverview, overview
 from collabsurvey.reliability.raters import (
     AgreementResult,
@@ -33,6 +36,8 @@ __all__ = [
     "KappaResult",
     "KendallResult",
     "KrippendorffResult",
+    "OmegaColumns",
+    "OmegaResult",
     "RaterIccResult",
     "ReliabilityOverview",
     "RetestResult",
@@ -48,6 +53,8 @@ __all__ = [
     "kendall_w",
     "krippendorff",
     "light_kappa",
+    "omega",
+    "omega_columns",
     "overview",
     "percent_agreement",
     "retest",
