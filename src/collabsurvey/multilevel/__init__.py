@@ -1,7 +1,36 @@
-"""From people to schools: intraclass correlations, group means, centring."""
+"""May members be averaged: how alike they are, how reliable their mean is, and the means."""
 
 from collabsurvey.multilevel.aggregate import AggregateResult, aggregate
+from collabsurvey.multilevel.agreement import AgreementResult, agreement
 from collabsurvey.multilevel.center import center
+from collabsurvey.multilevel.change import ChangeReliabilityResult, change_reliability
+from collabsurvey.multilevel.decision import DecisionResult, decision
+from collabsurvey.multilevel.generalizability import GeneralizabilityResult, generalizability
+from collabsurvey.multilevel.group_reliability import GroupReliabilityResult, group_reliability
 from collabsurvey.multilevel.icc import IccResult, icc
+from collabsurvey.multilevel.levels import LevelsResult
+from collabsurvey.multilevel.reliability_levels import two_level_alpha, two_level_omega
+from collabsurvey.multilevel.waba import WabaResult, waba
 
-__all__ = ["AggregateResult", "IccResult", "aggregate", "center", "icc"]
+__all__ = [
+    "AggregateResult",
+    "AgreementResult",
+    "ChangeReliabilityResult",
+    "DecisionResult",
+    "GeneralizabilityResult",
+    "GroupReliabilityResult",
+    "IccResult",
+    "LevelsResult",
+    "WabaResult",
+    "aggregate",
+    "agreement",
+    "center",
+    "change_reliability",
+    "decision",
+    "generalizability",
+    "group_reliability",
+    "icc",
+    "two_level_alpha",
+    "two_level_omega",
+    "waba",
+]
