@@ -144,5 +144,6 @@ def require_categories(tables: AnswerTables, *, method: str) -> None:
     if many := [item for item, size in sizes.items() if size > MOST_CATEGORIES]:
         raise DataError(
             f"{method}: {', '.join(many)} has more than {MOST_CATEGORIES} different answers, which "
-            "is a measurement. Use correlation='pearson', or polyserial() for it with the others."
+            "is a measurement and not a set of categories. Use an analysis of Pearson correlations, "
+            "or polyserial() for it with ordinal items."
         )

@@ -231,7 +231,11 @@ def from_components(
     curves: tuple[Curve, ...] = (curve,)
     if source.score_icc is not None and chosen == "respondent":
         curves = tuple(icc_curve(source.objects, value) for value in source.score_icc)
-    others = [f"{sizes[name]:.4g} {name}" for name in sizes if name != chosen]
+    others = [
+        f"{size:.4g} {name}{'s' if size > 1 and not name.endswith('s') else ''}"
+        for name, size in sizes.items()
+        if name != chosen
+    ]
     return result_of(
         [curves],
         facet=f"{chosen}s" if chosen == "respondent" else chosen,
