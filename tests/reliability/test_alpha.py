@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -22,12 +23,14 @@ from collabsurvey.errors import (
     NoVarianceError,
     OptionError,
     UnknownNameError,
+    WeightsNotAppliedError,
 )
-from collabsurvey.moments import cluster_moments
+from collabsurvey.moments import ClusterMoments, cluster_moments
+from collabsurvey.numerics.alpha_bootstrap import resampled_log_error, unit_draws, unit_products
 from collabsurvey.reliability import AlphaResult, alpha
 from collabsurvey.reliability.cluster_alpha import left_out, log_error
 from collabsurvey.responses import Responses, from_frame
-from support import BFI_REVERSED, BFI_SCALES, dataset, gold
+from support import BFI_REVERSED, BFI_SCALES, REFERENCE, dataset, gold
 
 Engine = Callable[[pd.DataFrame], Any]
 
@@ -38,6 +41,7 @@ def as_is(frame: pd.DataFrame) -> pd.DataFrame:
 
 RTOL = 1e-8  # closed forms; the stored values have 15 digits
 GOLD = gold("02_reliability")
+STORED = json.loads((REFERENCE / "reliability.json").read_text(encoding="utf-8"))
 TOTAL = {
     "estimate": "raw_alpha",
     "std_alpha": "std.alpha",
@@ -247,6 +251,106 @@ def test_rows_without_a_school_count_in_alpha_only() -> None:
     )
 
 
+# Many units
+
+
+@pytest.mark.parametrize("k", [2, 5, 8])
+def test_sums_of_products_give_the_same_resamples_as_units(k: int) -> None:
+    generator = np.random.default_rng(k)
+    n, g = generator.integers(1, 30, 40).astype(float), 40
+    mean = generator.standard_normal((g, k)) + generator.standard_normal((g, 1)) + 3
+    root = generator.standard_normal((g, k, k))
+    pieces = ClusterMoments(
+        tuple("abcdefgh"[:k]), tuple(map(str, range(g))), n, mean, root @ root.swapaxes(1, 2), g, 0
+    )
+    times = np.vstack(list(unit_draws(g, 50, seed=3)))
+    assert times.sum(axis=1).tolist() == [g] * 50
+    values, errors = log_error(pieces, times)
+    products = unit_products(
+        n,
+        mean - n @ mean / n.sum(),
+        np.trace(pieces.sscp, axis1=1, axis2=2),
+        pieces.sscp.sum(axis=(1, 2)),
+        squares=True,
+    )
+    found, found_errors = resampled_log_error(times @ products, k, g)
+    assert_allclose(found, values, rtol=1e-10)
+    assert_allclose(found_errors, errors, rtol=1e-9)
+    first = unit_products(
+        n, mean - n @ mean / n.sum(), products[:, 1] * 0, products[:, 1] * 0, squares=False
+    )
+    assert resampled_log_error(times @ first, k, g)[1] is None
+
+
+def test_many_schools_are_drawn_as_few_are() -> None:
+    frame = schools(n_schools=600, staff=3)
+    many = alpha(in_schools(frame), "s")
+    assert (many.ci_method, many.n_clusters) == ("bootstrap", 600)
+    jackknife = alpha(in_schools(frame), "s", ci="jackknife")
+    assert_allclose([many.ci_low, many.ci_high], [jackknife.ci_low, jackknife.ci_high], atol=0.004)
+
+
+@pytest.mark.parametrize("kind", ["percentile", "bca"])
+def test_rows_are_drawn_in_every_kind_of_bootstrap(kind: str) -> None:
+    result = alpha(bfi(), "agree", ci="bootstrap", bootstrap=kind, n_boot=1000)
+    # psych::alpha(n.iter = 1000) has no seed to share; answers are not normal, so that the
+    # bootstrap is wider than Feldt. The jackknife of rows has the same standard error.
+    jackknife = alpha(bfi(), "agree", ci="jackknife")
+    assert_allclose(
+        [result.ci_low, result.ci_high], [jackknife.ci_low, jackknife.ci_high], atol=0.003
+    )
+
+
+# Maximum likelihood covariances
+
+
+@pytest.mark.parametrize("scale", ["agree", "open"])
+def test_fiml_alpha_matches_lavaan(engine: Engine, scale: str) -> None:
+    expected = STORED[f"fiml_alpha_{scale}"]
+    result = alpha(bfi(engine), scale, missing="fiml")
+    assert_allclose(result.estimate, expected["alpha"], rtol=1e-7)  # lavaan's optimum
+    n = expected["n"]
+    assert result.n_respondents == n
+    # lavaan's sandwich is without n / (n - 1).
+    assert_allclose(result.std_error * np.sqrt((n - 1) / n), expected["se"], rtol=1e-5)
+    reach = np.log((1 - result.ci_low) / (1 - result.estimate)) / 1.959963984540054
+    assert_allclose(reach * np.sqrt((n - 1) / n), expected["log_se"], rtol=1e-5)
+
+
+def test_fiml_without_gaps_is_listwise_and_ignores_empty_rows() -> None:
+    frame = schools()
+    complete = alpha(in_schools(frame), "s", cluster=None)
+    empty = pd.concat([frame, pd.DataFrame({"school": [1, 2]})], ignore_index=True)
+    found = alpha(in_schools(empty), "s", missing="fiml", cluster=None)
+    assert_allclose(found.estimate, complete.estimate, rtol=1e-9)
+    assert_allclose(found.cov, complete.cov, rtol=1e-8)
+    assert_allclose(found.std_error, complete.std_error, rtol=0.1)
+
+
+def test_fiml_alpha_over_schools() -> None:
+    frame = schools(n_schools=40, icc=0.4)
+    gaps = np.random.default_rng(4).random((len(frame), 5)) < 0.1
+    frame[list("abcde")] = frame[list("abcde")].mask(gaps)
+    result = alpha(in_schools(frame), "s", missing="fiml")
+    assert (result.ci_method, result.n_clusters) == ("sandwich", 40)
+    assert any("sandwich over 40 clusters (school)" in note for note in result.notes)
+    complete = alpha(in_schools(frame.dropna()), "s", ci="jackknife")
+    assert_allclose(result.std_error, complete.std_error, rtol=0.4)
+    with pytest.raises(WeightsNotAppliedError, match="missing='fiml'"):
+        alpha(in_schools(frame.assign(w=np.tile([1.0, 2.0], 600)), weight="w"), "s", missing="fiml")
+
+
+def test_fiml_recovers_what_missing_at_random_hides() -> None:
+    frame = schools(n_schools=1, staff=6000).drop(columns="school")
+    truth = alpha(from_frame(frame, scales={"s": list("abcde")}), "s").estimate
+    hidden = frame.copy()
+    hidden.loc[hidden["a"] > 0, ["b", "c"]] = np.nan  # whether they answer depends on a
+    responses = from_frame(hidden, scales={"s": list("abcde")})
+    fiml, listwise = (alpha(responses, "s", missing=m).estimate for m in ("fiml", "listwise"))
+    assert abs(fiml - truth) < 0.01
+    assert abs(listwise - truth) > 0.03
+
+
 # Weights
 
 
@@ -341,7 +445,8 @@ def test_copies_of_an_item_have_no_interval() -> None:
     ("options", "sentence"),
     [
         ({"ci": "normal"}, "ci='normal' is not possible"),
-        ({"missing": "fiml"}, "missing='fiml' is not possible"),
+        ({"missing": "mean"}, "missing='mean' is not possible"),
+        ({"missing": "fiml", "ci": "feldt"}, "ci='feldt' is not possible"),
         ({"conf_level": 95}, "conf_level=95 is not possible"),
         ({"bootstrap": "basic"}, "bootstrap='basic' is not possible"),
         ({"n_boot": 10}, "n_boot=10 is not possible"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +19,7 @@ from collabsurvey.errors import (
 )
 from collabsurvey.reliability import describe_items, item_analysis
 from collabsurvey.responses import Responses, from_frame
-from support import BFI_REVERSED, BFI_SCALES, dataset, gold
+from support import BFI_REVERSED, BFI_SCALES, REFERENCE, dataset, gold
 
 Engine = Callable[[pd.DataFrame], Any]
 
@@ -29,6 +30,7 @@ def as_is(frame: pd.DataFrame) -> pd.DataFrame:
 
 RTOL = 1e-8  # closed forms; the stored values have 15 digits
 ALPHA = gold("02_reliability")
+STORED = json.loads((REFERENCE / "reliability.json").read_text(encoding="utf-8"))
 
 
 def bfi(engine: Engine = as_is, **options: object) -> Responses:
@@ -156,3 +158,82 @@ def test_summary() -> None:
         "Note. 4 of 5 rows, those with every item answered.\n"
         "Note. Turned round (low answers mean more): c."
     )
+
+
+# Columns beside psych's
+
+
+def test_one_factor_columns_match_factanal_and_describe(engine: Engine) -> None:
+    result = item_analysis(bfi(engine), "agree")
+    found = result.to_frame()
+    # factanal's optimiser stops at a relative change of about 1e-6
+    assert_allclose(found["loading"], STORED["loading_agree"], rtol=1e-4)
+    assert_allclose(found["omega_if_dropped"], STORED["omega_if_dropped_agree"], rtol=1e-5)
+    assert_allclose(found["kurtosis"], STORED["kurtosis_agree"], rtol=1e-8)
+    omega = ALPHA["omega_1f_cfa_bfi_agree"]["values"]
+    assert_allclose(result.omega, omega["omega_model_implied"], rtol=1e-4)
+
+
+def test_columns_of_the_design_come_first_and_ranges_are_those_of_the_matrix() -> None:
+    frame = item_analysis(bfi(), "agree").to_frame()
+    first = ["item", "keyed", "n", "mean", "sd", "missing", "floor", "ceiling", "item_rest"]
+    assert frame.columns[:9].tolist() == first
+    answers = dataset("bfi")[BFI_SCALES["agree"]].dropna().assign(A1=lambda x: 7 - x["A1"])
+    cor = answers.corr().to_numpy().copy()
+    np.fill_diagonal(cor, np.nan)
+    assert_allclose(frame["r_min"], np.nanmin(cor, axis=0), rtol=1e-12)
+    assert_allclose(frame["r_max"], np.nanmax(cor, axis=0), rtol=1e-12)
+
+
+def test_options_are_counted_also_those_nobody_chose() -> None:
+    frame = pd.DataFrame(
+        {"a": [1, 2, 2, 4], "b": [1, 2, 3, 4], "c": [2, 2, 3, 4], "w": [1, 1, 2, 0]}
+    )
+    responses = from_frame(
+        frame, scales={"s": ["a", "b", "c"]}, response_range=(1, 4), roles={"weight": "w"}
+    )
+    result = item_analysis(responses, "s")
+    a = result.options().query("item == 'a'").set_index("answer")
+    assert a["n"].tolist()[:2] == [1, 2]
+    assert_allclose(a["share"].tolist()[:2], [0.25, 0.75])
+    assert result.to_frame()["options_used"].tolist() == [2, 3, 2]
+
+
+def test_flags_are_words_with_their_source() -> None:
+    generator = np.random.default_rng(2)
+    factor = generator.standard_normal(400)
+    frame = pd.DataFrame(
+        {
+            name: np.clip(np.round(factor + generator.standard_normal(400)), -2, 2) + 3
+            for name in "abcd"
+        }
+    )
+    frame["noise"] = np.where(
+        generator.random(400) < 0.2, frame["a"], generator.integers(1, 6, 400)
+    )
+    frame["low"] = np.where(factor < np.quantile(factor, 0.97), 1.0, 5.0)
+    frame.loc[:40, "b"] = np.nan
+    responses = from_frame(frame, scales={"s": list(frame)}, response_range=(1, 5))
+    result = item_analysis(responses, "s")
+    flags = dict(zip(frame.columns, result.to_frame()["flags"], strict=True))
+    assert "missing above 5 % (Schafer, 1999" in flags["b"]
+    assert "loading below .40 (Stevens, 2009)" in flags["noise"]
+    assert "alpha is higher without it" in flags["noise"]
+    assert "floor above 15 % (Terwee et al., 2007" in flags["low"]
+    assert "skew beyond ±2 (West, Finch & Curran, 1995)" in flags["low"]
+    assert "kurtosis beyond 7" in flags["low"]
+    text = result.flagged().to_text()
+    assert text.startswith("What to look at in the items of s")
+    assert text.endswith("not to drop it.")
+
+
+def test_singular_and_short_scales_have_no_loadings_and_say_so() -> None:
+    frame = pd.DataFrame(np.random.default_rng(1).standard_normal((50, 4)), columns=list("abcd"))
+    frame += np.random.default_rng(2).standard_normal((50, 1))
+    copies = from_frame(frame.assign(e=frame["a"]), scales={"s": list("abcde")})
+    result = item_analysis(copies, "s")
+    assert result.to_frame()["loading"].isna().all()
+    assert any("singular or indefinite" in note for note in result.notes)
+    three = item_analysis(from_frame(frame, scales={"s": list("abc")}), "s").to_frame()
+    assert three["omega_if_dropped"].isna().all()
+    assert three["loading"].notna().all()

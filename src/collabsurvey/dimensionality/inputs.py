@@ -144,6 +144,6 @@ def require_categories(tables: AnswerTables, *, method: str) -> None:
     if many := [item for item, size in sizes.items() if size > MOST_CATEGORIES]:
         raise DataError(
             f"{method}: {', '.join(many)} has more than {MOST_CATEGORIES} different answers, which "
-            "is a measurement. Use an analysis of Pearson correlations, or polyserial() for it with "
-            "ordinal items."
+            "is a measurement. Use an analysis of Pearson correlations, or polyserial() for it "
+            "with ordinal items."
         )

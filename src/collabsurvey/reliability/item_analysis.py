@@ -20,13 +20,20 @@ from collabsurvey.instruments.scales import not_reflective, scale_name
 from collabsurvey.moments import weighted_answers
 from collabsurvey.moments.covariance import Missing, key_signs, turn_offsets
 from collabsurvey.numerics import itemstats
-from collabsurvey.numerics.typing import FloatArray
+from collabsurvey.numerics.typing import BoolArray, FloatArray
 from collabsurvey.reliability.inputs import scale_moments
+from collabsurvey.reliability.item_flags import OneFactor, item_flags, one_factor
 from collabsurvey.responses.responses import Responses
 from collabsurvey.results import Result
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+FLAGGED = (
+    *("item_rest", "loading", "alpha_if_dropped", "floor", "ceiling", "skew", "kurtosis"),
+    "missing",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +48,16 @@ class ItemAnalysisResult(Result):
         of all rows without an answer, and of the answers at the end that means least
         and most of the construct; `item_rest`; `alpha_if_dropped`; `raw_r`, `std_r`,
         `r_cor`, `smc` as in psych, all from the covariances (psych's `raw.r` of incomplete
-        rows is instead with the mean of the items that were answered).
+        rows is instead with the mean of the items that were answered); `kurtosis` (minus 3);
+        `loading` on one factor by maximum likelihood, standardised, and `omega_if_dropped` of
+        that model; `r_min`, `r_max`, lowest and highest correlation with another item;
+        `options_used`, different answers given; `flags`, what is striking, in words with
+        the source of the cut-off, separated by "; ".
+    options_frame : pandas.DataFrame
+        One row an item and option, in the direction of the items as answered: item, answer,
+        n, share (of the answers, weighted).
+    omega : float
+        Omega total of the one-factor model; NaN where there is none.
     """
 
     scale: str
@@ -49,6 +65,26 @@ class ItemAnalysisResult(Result):
     missing: Missing
     items_frame: pd.DataFrame
     notes: tuple[str, ...]
+    options_frame: pd.DataFrame
+    omega: float
+
+    def options(self) -> pd.DataFrame:
+        """How often each answer was given; see the class."""
+        return self.options_frame.copy()
+
+    def flagged(self) -> Table:
+        """The items that something is striking about, one row a flag."""
+        rows = [
+            (item, flag)
+            for item, flags in zip(self.items_frame["item"], self.items_frame["flags"], strict=True)
+            for flag in str(flags).split("; ")
+            if flag
+        ]
+        return Table(
+            title=f"What to look at in the items of {self.scale}",
+            columns={"item": [row[0] for row in rows], "flag": [row[1] for row in rows]},
+            notes=("A flag is a reason to look at an item, not to drop it.",),
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """One row an item; see the class."""
@@ -130,25 +166,34 @@ def item_analysis(
     low, high, notes = ends(responses, moments.items, x)
     share = np.where(used, weight[:, None], 0.0)
     share = share / share.sum(axis=0)
-    frame = pd.DataFrame(
-        {
-            "item": moments.items,
-            "keyed": keys,
-            "n": used.sum(axis=0),
-            "mean": moments.mean,
-            "sd": np.sqrt(np.diag(cov)),
-            "missing": 1 - (weight @ answered) / weight.sum(),
-            "floor": (share * (x == low)).sum(axis=0),
-            "ceiling": (share * (x == high)).sum(axis=0),
-            "item_rest": itemstats.item_rest_correlations(cov),
-            "alpha_if_dropped": itemstats.alpha_if_dropped(cov),
-            "skew": skewness(x, share),
-            "raw_r": itemstats.item_total_correlations(cov),
-            "std_r": itemstats.item_total_correlations(cor),
-            "r_cor": itemstats.overlap_corrected_correlations(cor),
-            "smc": itemstats.squared_multiple_correlations(cor),
-        }
+    options = option_counts(responses, moments.items, used, weight)
+    factor = one_factor(cov)
+    columns = {
+        "item": moments.items,
+        "keyed": keys,
+        "n": used.sum(axis=0),
+        "mean": moments.mean,
+        "sd": np.sqrt(np.diag(cov)),
+        "missing": 1 - (weight @ answered) / weight.sum(),
+        "floor": (share * (x == low)).sum(axis=0),
+        "ceiling": (share * (x == high)).sum(axis=0),
+        "item_rest": itemstats.item_rest_correlations(cov),
+        "alpha_if_dropped": itemstats.alpha_if_dropped(cov),
+        "skew": skewness(x, share),
+        "raw_r": itemstats.item_total_correlations(cov),
+        "std_r": itemstats.item_total_correlations(cor),
+        "r_cor": itemstats.overlap_corrected_correlations(cor),
+        "smc": itemstats.squared_multiple_correlations(cor),
+    } | more_columns(x, share, cor, factor, options)
+    alpha = itemstats.coefficient_alpha(cov)
+    frame = pd.DataFrame(columns)
+    flags = item_flags(
+        {name: frame[name].to_numpy(dtype=float) for name in FLAGGED},
+        alpha,
+        unused_options(options, moments.items),
+        factor.improper,
     )
+    frame["flags"] = ["; ".join(each) for each in flags]
     if missing == "listwise":
         n = moments.n_respondents
         notes.insert(0, f"{n} of {moments.n_rows} rows, those with every item answered.")
@@ -165,9 +210,61 @@ def item_analysis(
     elif sentence := itemstats.contradiction(name, moments.items, cov):
         notes.append(sentence)
         warnings.warn(sentence, KeyingWarning, stacklevel=2)
+    if factor.note and len(moments.items) > 3:
+        notes.append(factor.note)
     if responses.synthetic:
         notes.append("Synthetic data.")
-    return ItemAnalysisResult(name, itemstats.coefficient_alpha(cov), missing, frame, tuple(notes))
+    return ItemAnalysisResult(name, alpha, missing, frame, tuple(notes), options, factor.omega)
+
+
+def more_columns(
+    x: FloatArray, share: FloatArray, cor: FloatArray, factor: OneFactor, options: pd.DataFrame
+) -> dict[str, object]:
+    """Columns beside those of psych: kurtosis, loading, omega, correlations, options."""
+    k = len(cor)
+    between = np.where(np.eye(k, dtype=bool), np.nan, cor)
+    used = options[options["n"] > 0].groupby("item", sort=False).size()
+    return {
+        "kurtosis": kurtosis(x, share),
+        "loading": factor.loadings,
+        "omega_if_dropped": factor.omega_if_dropped,
+        "r_min": np.nanmin(between, axis=0),
+        "r_max": np.nanmax(between, axis=0),
+        "options_used": used.reindex(options["item"].unique(), fill_value=0).to_numpy(),
+    }
+
+
+def option_counts(
+    responses: Responses, items: Sequence[str], used: BoolArray, weight: FloatArray
+) -> pd.DataFrame:
+    """One row an item and answer: item, answer, n rows, share of the weights.
+
+    Answers that the response set allows are listed though nobody gave them.
+    """
+    import pandas as pd
+
+    x, _ = weighted_answers(responses, items)
+    rows = []
+    for j, item in enumerate(items):
+        given = x[used[:, j], j]
+        codes = set(np.unique(given).tolist())
+        stated = responses.instrument.response_set(item)
+        if stated is not None and stated.type != "bounded":
+            codes |= set(map(float, stated.values))
+        total = weight[used[:, j]].sum()
+        for code in sorted(codes):
+            here = used[:, j] & (x[:, j] == code)
+            rows.append((item, code, int(here.sum()), float(weight[here].sum() / total)))
+    return pd.DataFrame(rows, columns=["item", "answer", "n", "share"])
+
+
+def unused_options(options: pd.DataFrame, items: Sequence[str]) -> list[str]:
+    """Answers that nobody gave, as text, for each item."""
+    empty = options[options["n"] == 0]
+    return [
+        ", ".join(f"{code:g}" for code in empty.loc[empty["item"] == item, "answer"])
+        for item in items
+    ]
 
 
 def keyed_answers(responses: Responses, items: Sequence[str]) -> tuple[FloatArray, FloatArray]:
@@ -214,3 +311,12 @@ def skewness(x: FloatArray, share: FloatArray) -> FloatArray:
     variance = (share * d**2).sum(axis=0) * n / (n - 1)
     skew: FloatArray = (share * d**3).sum(axis=0) / variance**1.5
     return skew
+
+
+def kurtosis(x: FloatArray, share: FloatArray) -> FloatArray:
+    """Kurtosis (k,) minus 3, with weights as in `skewness`: fourth moment over sd⁴ (b2)."""
+    filled = np.where(share > 0, x, 0.0)
+    d = np.where(share > 0, filled - (share * filled).sum(axis=0), 0.0)
+    n = (share > 0).sum(axis=0)
+    variance = (share * d**2).sum(axis=0) * n / (n - 1)
+    return np.asarray((share * d**4).sum(axis=0) / variance**2 - 3)

@@ -9,7 +9,7 @@ import numpy as np
 from collabsurvey.dimensionality.one_factor import one_factor
 from collabsurvey.errors import DataError
 from collabsurvey.moments import AnswerTables, Moments, answer_tables
-from collabsurvey.moments.covariance import key_signs
+from collabsurvey.moments.covariance import Missing, key_signs
 from collabsurvey.reliability.omega_categorical import categorical_coefficients, ordinal_factor
 from collabsurvey.reliability.omega_kernels import one_factor_coefficients
 from collabsurvey.reliability.omega_solutions import require_inverse, require_three
@@ -45,7 +45,11 @@ def omega_columns(
     total = float(one_factor_coefficients(moments.cov[None], fits)[0, 0])
     if _most_options(responses, moments.items) > few_options:
         return OmegaColumns(total, np.nan, "")
-    tables = answer_tables(responses, moments.items, missing=moments.missing).observed()
+    missing: Missing = "listwise" if moments.missing == "listwise" else "pairwise"
+    try:
+        tables = answer_tables(responses, moments.items, missing=missing).observed()
+    except DataError:  # measurements, which are no categories
+        return OmegaColumns(total, np.nan, "")
     if max(map(len, tables.categories)) > few_options:
         return OmegaColumns(total, np.nan, "")
     return _with_categorical(responses, total, tables)

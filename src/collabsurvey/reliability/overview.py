@@ -7,16 +7,19 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from collabsurvey.display import Chart, Table
 from collabsurvey.display.charts import interval_chart
 from collabsurvey.errors import DataError
 from collabsurvey.instruments.model import Scale
 from collabsurvey.instruments.scales import not_reflective
-from collabsurvey.moments.covariance import Missing
+from collabsurvey.moments import Moments
 from collabsurvey.moments.split import split
-from collabsurvey.reliability.alpha import AlphaResult, alpha
+from collabsurvey.reliability.alpha import AlphaMissing, AlphaResult, alpha
 from collabsurvey.reliability.alpha_interval import SEED, Interval
 from collabsurvey.reliability.cluster_alpha import Bootstrap
+from collabsurvey.reliability.omega_columns import omega_columns
 from collabsurvey.responses.responses import Responses, require_responses
 from collabsurvey.results import Result
 
@@ -40,6 +43,8 @@ COLUMNS = (
     "weakest_item",
     "sem",
     "reason",
+    "omega_total",
+    "omega_categorical",
 )
 
 
@@ -52,7 +57,10 @@ class ReliabilityOverview(Result):
     scales_frame : pandas.DataFrame
         The column named by `by`, if any, then `scale title n_items n_respondents
         n_clusters alpha std_error ci_low ci_high ci_method std_alpha average_r
-        item_rest_min weakest_item sem reason`. `reason` is empty where there is an alpha.
+        item_rest_min weakest_item sem reason omega_total omega_categorical`. `reason` is
+        empty where there is an alpha. The omegas are of one factor; the categorical one
+        (Green & Yang, 2009) is given for items of at most five options, whose answers are
+        far from normal. They need three items.
     results : tuple of AlphaResult
         The results behind the rows that have one, in the same order.
     """
@@ -83,9 +91,12 @@ class ReliabilityOverview(Result):
         ]
         if self.by is not None:
             shown.insert(0, self.by)
+        omegas = ("omega_total", "omega_categorical")
+        place = shown.index("average_r")
+        shown[place:place] = [name for name in omegas if frame[name].notna().any()]
         if frame["n_clusters"].isna().all():
             shown.remove("n_clusters")
-        two = ("alpha", "ci_low", "ci_high", "average_r", "item_rest_min")
+        two = ("alpha", "ci_low", "ci_high", "average_r", "item_rest_min", *omegas)
         return Table(
             title=f"Reliability of {frame['scale'].nunique()} scales "
             f"({self.conf_level:.0%} intervals)",
@@ -124,7 +135,7 @@ def overview(
     by: str | None = None,
     ci: Interval = "auto",
     cluster: str | None = "auto",
-    missing: Missing = "listwise",
+    missing: AlphaMissing = "listwise",
     conf_level: float = 0.95,
     bootstrap: Bootstrap = "studentised",
     n_boot: int = 2000,
@@ -174,6 +185,8 @@ def overview(
                     except DataError as error:  # too few answers, no variance: said in the table
                         reason = str(error)
                 row = overview_row(scale, result, reason)
+                if result is not None:
+                    row |= omegas_of(part, result)
                 rows.append(row if by is None else {by: level, **row})
                 if result is not None:
                     results.append(result)
@@ -224,6 +237,23 @@ def overview_row(scale: Scale, result: AlphaResult | None, reason: str) -> dict[
     }
 
 
+def omegas_of(responses: Responses, result: AlphaResult) -> dict[str, object]:
+    """Omega of one factor, and of categories, beside an alpha; missing where it has none."""
+    k = result.n_items
+    moments = Moments(
+        items=result.items,
+        mean=result.mean,
+        cov=result.cov,
+        n_respondents=result.n_respondents,
+        n_pairs=np.full((k, k), result.n_respondents),
+        n_rows=result.n_rows,
+        missing="listwise" if result.missing == "listwise" else "pairwise",
+        weighted=result.weighted,
+    )
+    found = omega_columns(responses, result.scale, moments)
+    return {"omega_total": found.omega_total, "omega_categorical": found.omega_categorical}
+
+
 def gathered(
     frame: pd.DataFrame, results: Sequence[AlphaResult], by: str | None
 ) -> tuple[str, ...]:
@@ -236,6 +266,8 @@ def gathered(
         rows = "every item of the scale answered"
         if results[0].missing == "pairwise":
             rows = "both items, for each covariance"
+        elif results[0].missing == "fiml":
+            rows = "any item of the scale answered"
         notes.append(f"Each alpha from the rows with {rows}.")
     said: dict[str, list[str]] = {}
     for result in results:
