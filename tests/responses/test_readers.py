@@ -264,8 +264,8 @@ def test_faults_of_a_column_file_come_together(tmp_path: Path) -> None:
 
 def test_options_that_cannot_be(tmp_path: Path) -> None:
     path = write(tmp_path, TEXT)
-    with pytest.raises(NotSupportedError, match="Reading exports of 'qualtrics'"):
-        read_responses(path, scales=SCALES, platform="qualtrics")
+    with pytest.raises(UnknownNameError, match="Did you mean 'qualtrics'"):
+        read_responses(path, scales=SCALES, platform="qualtric")
     with pytest.raises(OptionError, match="constants='wafe'"):
         read_responses(path, scales=SCALES, constants={"wafe": 1})
     with pytest.raises(OptionError, match=r"a role without a column; roles\['cluster'\] is set"):

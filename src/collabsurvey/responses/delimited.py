@@ -24,51 +24,84 @@ UNCLOSED = "unexpected end of data"  # how the csv module calls a quote that nev
 
 
 @dataclass(frozen=True)
+class Lines:
+    """Records as they stand in a file; nothing is said yet of which of them are headers."""
+
+    rows: list[list[str]]
+    numbers: list[int]  # line of the file, or row of the sheet, on which each record begins
+    delimiter: str = ""
+    cut: int | None = None  # line on which a last, never closed cell begins
+    complete: bool = True  # whether a line end follows the last record
+
+
+@dataclass(frozen=True)
 class Records:
-    """The header and the rows of a delimited text."""
+    """The header and the rows of a table."""
 
     header: tuple[str, ...]
     rows: list[list[str]]
     delimiter: str
     truncated_line: int | None = None  # line of a cut-off last record that was left out
-
-
-@dataclass(frozen=True)
-class _Line:
-    number: int  # line of the file on which the record begins
-    cells: list[str]
+    more_headers: tuple[tuple[str, ...], ...] = ()  # header rows below the first
 
 
 def split_records(
     text: str, *, name: str, delimiter: str | None = None, drop_truncated: bool = False
 ) -> Records:
     """Header and rows of a text; raise with the line numbers of everything that does not fit."""
+    lines = split_lines(text, name=name, delimiter=delimiter)
+    _refuse_repeated(lines.rows[0], name)
+    return records_of(lines, name=name, drop_truncated=drop_truncated)
+
+
+def split_lines(text: str, *, name: str, delimiter: str | None = None) -> Lines:
+    """Every record of a text, however many cells it has; the delimiter is found."""
     text, stated = _without_sep_line(text)
     used = delimiter or stated or find_delimiter(text, name)
-    reader = _lines(text, used, name)
-    try:
-        first = next(reader, None)
-    except _UnclosedError as error:
-        raise DataError(_quoting_fault(name, error.line, UNCLOSED)) from None
-    if first is None:
-        raise DataError(f"{name} is empty. Export it again, or check the path.")
-    header = tuple(first.cells)
-    _refuse_repeated(header, name)
     rows: list[list[str]] = []
-    ragged: list[tuple[int, int]] = []
-    last: _Line = first
+    numbers: list[int] = []
     cut: int | None = None
     try:
-        for last in reader:
-            if len(last.cells) == len(header):
-                rows.append(last.cells)
-            else:
-                ragged.append((last.number, len(last.cells)))
+        for number, cells in _lines(text, used, name):
+            rows.append(cells)
+            numbers.append(number)
     except _UnclosedError as error:
         cut = error.line
-    if ragged and cut is None and _stops_inside(text, ragged[-1], last, len(header)):
+    if not rows and cut is not None:
+        raise DataError(_quoting_fault(name, cut, UNCLOSED))
+    if not rows:
+        raise DataError(f"{name} is empty. Export it again, or check the path.")
+    return Lines(rows, numbers, used, cut, text.endswith(("\n", "\r")))
+
+
+def records_of(
+    lines: Lines, *, name: str, n_headers: int = 1, drop_truncated: bool = False
+) -> Records:
+    """Header rows and rows of answers; raise with the lines that do not fit the header.
+
+    Beside several header rows, as survey platforms write them, a row may end in blank cells
+    that the header does not have, or lack the cells of columns without a name.
+    """
+    header = tuple(lines.rows[0])
+    heads = [_fitted(row, header) for row in lines.rows[1:n_headers]]
+    rows: list[list[str]] = []
+    ragged: list[tuple[int, int]] = []
+    later = zip(lines.rows[n_headers:], lines.numbers[n_headers:], strict=True)
+    for cells, number in later:
+        fitted = cells if n_headers == 1 else _fitted(cells, header)
+        if len(fitted) == len(header):
+            rows.append(fitted)
+        else:
+            ragged.append((number, len(cells)))
+    cut = lines.cut
+    if ragged and cut is None and not lines.complete and _is_short_end(ragged, lines, header):
         cut = ragged.pop()[0]
-    _refuse_ragged(ragged, len(header), name)
+    odd = [
+        (lines.numbers[place], len(head))
+        for place, head in enumerate(heads, start=1)
+        if len(head) != len(header)
+    ]
+    _refuse_ragged([*odd, *ragged], len(header), name)
     if cut is not None and not drop_truncated:
         raise DataError(
             f"{name} stops in the middle of line {cut}, so the file is cut off. Get the whole "
@@ -76,7 +109,18 @@ def split_records(
         )
     if not rows:
         raise DataError(f"{name} has a header but no rows: there are no answers to read.")
-    return Records(header, rows, used, cut)
+    more = tuple(tuple(head) for head in heads)
+    return Records(header, rows, lines.delimiter, cut, more)
+
+
+def _fitted(cells: list[str], header: Sequence[str]) -> list[str]:
+    """A row with as many cells as the header, where only blank ones are added or cut."""
+    extra = len(cells) - len(header)
+    if extra > 0 and not any(cell.strip() for cell in cells[len(header) :]):
+        return cells[: len(header)]
+    if extra < 0 and not any(name.strip() for name in header[extra:]):
+        return [*cells, *[""] * -extra]
+    return cells
 
 
 def find_delimiter(text: str, name: str) -> str:
@@ -129,8 +173,8 @@ class _UnclosedError(Exception):
         self.line = line
 
 
-def _lines(text: str, delimiter: str, name: str) -> Iterator[_Line]:
-    """Records with their line numbers; empty lines are skipped."""
+def _lines(text: str, delimiter: str, name: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield each record with the line it begins on; empty lines are skipped."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     while True:
         number = reader.line_num + 1
@@ -143,7 +187,7 @@ def _lines(text: str, delimiter: str, name: str) -> Iterator[_Line]:
                 raise _UnclosedError(number) from None
             raise DataError(_quoting_fault(name, number, str(error))) from None
         if cells:
-            yield _Line(number, cells)
+            yield number, cells
 
 
 def _quoting_fault(name: str, line: int, error: str) -> str:
@@ -174,10 +218,10 @@ def _short(name: str) -> str:
     return repr(name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…")
 
 
-def _stops_inside(text: str, ragged: tuple[int, int], last: _Line, n_columns: int) -> bool:
-    """Whether the last record is short and no line end follows it."""
-    number, n_cells = ragged
-    return number == last.number and n_cells < n_columns and not text.endswith(("\n", "\r"))
+def _is_short_end(ragged: Sequence[tuple[int, int]], lines: Lines, header: Sequence[str]) -> bool:
+    """Whether the last record is the last ragged one, and too short."""
+    number, n_cells = ragged[-1]
+    return number == lines.numbers[-1] and n_cells < len(header)
 
 
 def _refuse_ragged(ragged: Sequence[tuple[int, int]], n_columns: int, name: str) -> None:

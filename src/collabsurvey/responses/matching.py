@@ -42,7 +42,7 @@ def match_columns(headers: Iterable[str], instrument: Instrument) -> ColumnMatch
     words: dict[str, set[str]] = {}
     for item in instrument.items:
         for text in (item.text or {}).values():
-            pattern = _pattern(text)
+            pattern = wording_pattern(text)
             found = [h for h, plain in free.items() if pattern.fullmatch(plain)]
             if len(found) == 1:
                 columns[item.id] = found[0]
@@ -67,7 +67,7 @@ def plain_wording(text: str) -> str:
     return re.sub(r"^(?:q?\d+[.):]\s*)", "", plain).rstrip(" .?:")
 
 
-def _pattern(text: str) -> re.Pattern[str]:
+def wording_pattern(text: str) -> re.Pattern[str]:
     """The wording, with any words where the slots are; a slot used twice has the same words."""
     plain = plain_wording(text)
     parts: list[str] = []

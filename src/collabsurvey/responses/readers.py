@@ -1,4 +1,4 @@
-"""Answers from a file: CSV, TSV or Parquet, with what its columns are and what to repair."""
+"""Answers from a file of any platform, with what its columns are and what to repair."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from collabsurvey.errors import AnswersError, NotSupportedError, OptionError, OutputError
+from collabsurvey.errors import AnswersError, DataError, OptionError, OutputError
 from collabsurvey.instruments.making import combine_instruments
 from collabsurvey.instruments.model import Instrument
 from collabsurvey.responses.build import ColumnMap, Items, from_frame
 from collabsurvey.responses.ledger import Ledger, LedgerLine
 from collabsurvey.responses.numbers import numbers_from_text
+from collabsurvey.responses.platforms.items import Understood, asked_items, understand
+from collabsurvey.responses.platforms.reading import read_export
 from collabsurvey.responses.repair import Repair
 from collabsurvey.responses.responses import ROLES, Responses
 from collabsurvey.responses.tables import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
-
-PLATFORMS = ("csv", "parquet")
 
 
 def read_responses(
@@ -33,6 +33,10 @@ def read_responses(
     response_range: tuple[float, float] | None = None,
     min_valid: str | int = "2/3",
     platform: str | None = None,
+    definition: str | Path | None = None,
+    sheet: str | None = None,
+    form: str | None = None,
+    partners: Mapping[str, str] | Sequence[str] | None = None,
     columns: ColumnMap | str | Path | None = None,
     roles: Mapping[str, str] | None = None,
     key: Sequence[str] | None = None,
@@ -49,13 +53,26 @@ def read_responses(
     Parameters
     ----------
     path : path
-        A CSV, TSV or other delimited text file, or Parquet. Every cell of a text file is read
-        as text, so ids keep their leading zeros; only the empty cell is missing.
-    platform : {"csv", "parquet"}, optional
-        Exports of survey platforms with their own header rows are a later version.
+        Delimited text, Parquet, an Excel workbook, SPSS (.sav) or Stata (.dta). Every cell of
+        text and of a workbook is read as text, so ids keep their leading zeros; only the empty
+        cell is missing.
+    platform : str, optional
+        qualtrics, limesurvey, redcap, surveymonkey, microsoft_forms, google_forms, spss, stata,
+        excel, csv or parquet. Found by the ending and the first rows where it is left out; the
+        ledger says what was found and why.
+    definition : path, optional
+        The survey itself as its platform exports it: .qsf of Qualtrics, .lss or .xml of
+        LimeSurvey, data dictionary of REDCap. Codes of the platform are read with it.
+    sheet : str, optional
+        Of a workbook, where several have cells.
+    form : str, optional
+        The repeating form of REDCap whose rows hold the answers; "" for rows that repeat nothing.
+    partners : sequence, or mapping of number to name
+        Who the columns `tru_expect_01__1`, `tru_expect_01__2`, … are about.
     columns : mapping, or path of a CSV
         As in `from_frame`; a file has the columns `item`, `column` and, for questions asked
-        about each partner, `partner`.
+        about each partner, `partner`. Columns that are called by an item's id or export name
+        (`tru_expect_01`), or by the wording of its question, need not be named.
     instrument : Instrument, or several that were fielded together
     slots : mapping, optional
         The words that stood in the questions: {"partner": "Hill School"}.
@@ -77,19 +94,24 @@ def read_responses(
     Raises
     ------
     DataError
-        The file is not there, is empty, is no table, or is cut off.
+        The file is not there, is empty, is no table, is cut off, or is of another platform.
     AnswersError
-        With every fault of the table.
+        With every fault of the table, such as answers that are none of an item's options.
     """
-    if platform is not None and platform not in PLATFORMS:
-        raise NotSupportedError(
-            f"Reading exports of {platform!r}",
-            instead="Export a CSV with one header row and leave platform out.",
-        )
     plan = Repair.from_mapping(repair)
-    frame, lines = read_table(
-        path, encoding=encoding, delimiter=delimiter, drop_truncated=plan.truncated == "drop"
+    export = read_export(
+        path,
+        platform=platform,
+        definition=definition,
+        sheet=sheet,
+        encoding=encoding,
+        delimiter=delimiter,
+        drop_truncated=plan.truncated == "drop",
     )
+    frame, lines = export.frame, export.lines
+    name = Path(path).name
+    if isinstance(roles, Mapping):
+        roles = {role: export.aliases.get(column, column) for role, column in roles.items()}
     roles = dict(roles or {})
     frame = _with_constants(frame, constants or {}, roles)
     frame, weight_lines = _with_weights(frame, roles)
@@ -99,9 +121,24 @@ def read_responses(
         instrument = combine_instruments(instrument)
     if slots and isinstance(instrument, Instrument):
         instrument = instrument.filled(slots)
+    found = Understood(frame, columns, repair, (), ())
+    if asked := asked_items(instrument, scales, reverse_keyed, response_range):
+        found = understand(
+            export,
+            frame,
+            asked,
+            columns=columns,
+            partners=partners,
+            roles=roles,
+            missing_codes=missing_codes,
+            plan=plan,
+            repair=repair,
+            form=form,
+            name=name,
+        )
     try:
         responses = from_frame(
-            frame,
+            found.frame,
             instrument=instrument,  # type: ignore[arg-type]
             scales=scales,
             reverse_keyed=reverse_keyed,
@@ -110,15 +147,21 @@ def read_responses(
             missing_codes=missing_codes,
             roles=roles,
             key=key,
-            columns=columns,
+            columns=found.columns,
             items=items,
-            repair=repair,
+            repair=found.repair,
             synthetic=synthetic,
         )
     except AnswersError as error:  # which of several files it is
-        raise AnswersError(Path(path).name, error.faults) from None
+        raise AnswersError(name, (*found.faults, *error.faults)) from None
+    except DataError:
+        if found.faults:
+            raise AnswersError(name, found.faults) from None
+        raise
+    if found.faults:
+        raise AnswersError(name, found.faults)
     counted = responses.ledger.lines[1:]  # the file's own lines say how many rows were read
-    ledger = Ledger((*lines, *weight_lines, *counted)).named(Path(path).name)
+    ledger = Ledger((*lines, *weight_lines, *found.lines, *counted)).named(name)
     return replace(responses, ledger=ledger)
 
 

@@ -68,7 +68,7 @@ def read_table(
         raise OptionError("delimiter", delimiter, allowed=tuple(DELIMITERS))
     file = Path(path)
     ending = file.suffix.casefold()
-    _refuse_path(file)
+    refuse_path(file)
     if ending in LATER_ENDINGS:
         raise NotSupportedError(
             f"Reading {LATER_ENDINGS[ending]} ({file.name})",
@@ -76,14 +76,27 @@ def read_table(
         )
     if ending in PARQUET_ENDINGS:
         return _read_parquet(file)
-    text, used = decode(_bytes(file), name=file.name, encoding=encoding)
-    records = split_records(
-        text, name=file.name, delimiter=delimiter, drop_truncated=drop_truncated
+    text, used = decode(read_bytes(file), name=file.name, encoding=encoding)
+    return table_of_text(
+        text,
+        file.name,
+        used=used,
+        guessed=encoding is None,
+        delimiter=delimiter,
+        drop_truncated=drop_truncated,
     )
-    return _frame(records, file.name, how=_how(used, records.delimiter, guessed=encoding is None))
 
 
-def _refuse_path(file: Path) -> None:
+def table_of_text(
+    text: str, name: str, *, used: str, guessed: bool, delimiter: str | None, drop_truncated: bool
+) -> tuple[pd.DataFrame, tuple[LedgerLine, ...]]:
+    """Read the table that stands in a text; `used` is the encoding it came in."""
+    records = split_records(text, name=name, delimiter=delimiter, drop_truncated=drop_truncated)
+    return frame_of(records, name, how=how_read(used, records.delimiter, guessed=guessed))
+
+
+def refuse_path(file: Path) -> None:
+    """Raise where there is no file, or a folder."""
     if file.is_dir():
         raise DataError(f"{file} is a folder. Name the file in it.")
     if not file.exists():
@@ -93,7 +106,8 @@ def _refuse_path(file: Path) -> None:
         raise DataError(f"There is no file {file}. {hint}")
 
 
-def _bytes(file: Path) -> bytes:
+def read_bytes(file: Path) -> bytes:
+    """Everything in a file; raise where the system does not let it be read."""
     try:
         return file.read_bytes()
     except OSError as error:
@@ -101,14 +115,18 @@ def _bytes(file: Path) -> bytes:
         raise DataError(f"{file} cannot be read: {reason}. Check who may open it.") from None
 
 
-def _how(encoding: str, delimiter: str, *, guessed: bool) -> str:
+def how_read(encoding: str, delimiter: str, *, guessed: bool) -> str:
+    """How a text was understood, in words for the ledger."""
     mark = DELIMITERS.get(delimiter, repr(delimiter))
     certain = not guessed or encoding.startswith("utf")
     doubt = "" if certain else " (judged by how the text reads; say encoding=... to be sure)"
     return f"text in {encoding}, cells divided by {mark}{doubt}"
 
 
-def _frame(records: Records, name: str, *, how: str) -> tuple[pd.DataFrame, tuple[LedgerLine, ...]]:
+def frame_of(
+    records: Records, name: str, *, how: str
+) -> tuple[pd.DataFrame, tuple[LedgerLine, ...]]:
+    """Records as a frame of text, with what was done on the way."""
     import pyarrow as pa
 
     header, nameless = _named(records.header)
