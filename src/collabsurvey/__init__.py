@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collabsurvey import regression as regression
     from collabsurvey import reliability as reliability
     from collabsurvey import reporting as reporting
+    from collabsurvey import responses as responses
     from collabsurvey import simulation as simulation
     from collabsurvey import validation as validation
     from collabsurvey.instruments import Instrument as Instrument
@@ -62,6 +63,7 @@ _SUBPACKAGES = (
     "regression",
     "reliability",
     "reporting",
+    "responses",
     "simulation",
     "validation",
 )
