@@ -133,7 +133,7 @@ def test_an_instrument_with_an_id_used_twice(call: Call, tmp_path: Path) -> None
     assert "line " in err
 
 
-@pytest.mark.parametrize("words", [("export", "trust"), ("verify", "out")])
+@pytest.mark.parametrize("words", [("verify", "out")])
 def test_later_commands_are_refused_by_name(call: Call, words: tuple[str, str]) -> None:
     assert f"{words[0]} {words[1]} is not part of this version" in refused(call, *words)
 
@@ -280,3 +280,59 @@ def test_columns_are_drafted_from_the_wording(call: Call, tmp_path: Path) -> Non
     assert pd.read_csv(target)["item"].tolist() == [item.id for item in filled.items]
     err = refused(call, "columns", export, "--instrument", "role_identity", "--out", target)
     assert "No header of forms.csv reads like a question of role_identity" in err
+
+
+def test_an_instrument_is_exported(call: Call, tmp_path: Path) -> None:
+    target = tmp_path / "trust.csv"
+    code, out, _ = call(
+        "export",
+        "trust",
+        "--to",
+        "redcap",
+        "--out",
+        target,
+        "--partner",
+        "Hill",
+        "--partner",
+        "Vale",
+    )
+    assert code == 0
+    assert f"Written: {target}" in out
+    assert "upload it to a new project" in out
+    assert "partners=['Hill', 'Vale']" in out
+    assert "tru_expect_01_p2" in pd.read_csv(target).iloc[:, 0].tolist()
+
+
+def test_an_export_says_what_is_still_to_be_filled_in(call: Call, tmp_path: Path) -> None:
+    target = tmp_path / "trust.txt"
+    code, out, _ = call("export", "trust", "--to", "qualtrics", "--out", target, "--form", "core")
+    assert code == 0
+    assert "{partner} is still to be filled in: --partner NAME" in out
+    assert "items='present'" in out
+    call("export", "trust", "--to", "csv", "--out", target, "--slot", "partner=Hill School")
+    assert "Hill School" in target.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("trust", "--to", "excel"), "to='excel' is not possible here. Choose one of: 'xlsform'"),
+        (("trust",), "to='' is not possible here"),
+        (("trst", "--to", "csv"), "Did you mean 'trust'?"),
+        (("trust", "--to", "csv", "--slot", "partner"), "name=word"),
+        (("trust", "--to", "csv", "--language", "fr"), "has no language 'fr'"),
+        (("culture", "--to", "csv", "--partner", "A"), "no slot {partner}"),
+        (("culture", "--to", "csv", "--out", "no/such/folder.csv"), "cannot be written"),
+        (("culture", "--to", "xlsform", "--out", "culture.xls"), "ends in .xlsx"),
+    ],
+)
+def test_an_export_that_cannot_be_made(
+    call: Call,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    sentence: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert sentence in refused(call, "export", *words)
+    assert not list(tmp_path.iterdir())

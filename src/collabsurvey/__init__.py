@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collabsurvey import simulation as simulation
     from collabsurvey import validation as validation
     from collabsurvey.instruments import Instrument as Instrument
+    from collabsurvey.instruments.exchange import export_instrument as export_instrument
     from collabsurvey.instruments import list_instruments as list_instruments
     from collabsurvey.instruments import load_instrument as load_instrument
     from collabsurvey.quality import screen as screen
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "export_instrument": "instruments.exchange",
     "Instrument": "instruments",
     "list_instruments": "instruments",
     "load_instrument": "instruments",

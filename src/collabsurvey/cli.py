@@ -1,4 +1,4 @@
-"""The command line: demo, init, check, run, instruments.
+"""The command line: demo, init, check, run, export, instruments.
 
 Exit code 0 when all is well, 2 for anything a user can mend, with one sentence for each
 fault and no traceback.
@@ -22,6 +22,7 @@ from collabsurvey.errors import (
     DataError,
     FaultsError,
     NotSupportedError,
+    OptionError,
     listed,
 )
 
@@ -136,13 +137,68 @@ def verify(out: Path) -> None:
     raise NotSupportedError(f"verify {out}", instead="Run the study again and compare the tables.")
 
 
-@app.command(hidden=True)
-def export(instrument: str, to: Annotated[str, typer.Option("--to")] = "") -> None:
-    """Refuse by name what a later version will do."""
-    raise NotSupportedError(
-        f"export {instrument} {f'--to {to}' if to else ''}".strip(),
-        instead="Print the items with: collabsurvey instruments show ID.",
+@app.command()
+def export(
+    instrument: Annotated[str, typer.Argument(help="An id such as trust, or a file.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            help="xlsform, redcap, limesurvey, qualtrics, html, csv, spss, stata or reproschema.",
+        ),
+    ] = "",
+    out: Annotated[Path | None, typer.Option("--out", help="The file to write.")] = None,
+    language: Annotated[
+        list[str] | None, typer.Option("--language", help="Such as en-GB; may be repeated.")
+    ] = None,
+    partner: Annotated[
+        list[str] | None,
+        typer.Option("--partner", help="Whom {partner} questions are about; may be repeated."),
+    ] = None,
+    slot: Annotated[
+        list[str] | None,
+        typer.Option("--slot", help="A word for a slot: partnership=Eastshire; may be repeated."),
+    ] = None,
+    form: Annotated[
+        str | None, typer.Option("--form", help="Only the items of a form, such as core.")
+    ] = None,
+    include_text: Annotated[
+        bool, typer.Option("--text/--no-text", help="With the wording, or ids in its place.")
+    ] = True,
+    school: Annotated[
+        list[str] | None,
+        typer.Option("--school", help="html: a school to pick one's own from; may be repeated."),
+    ] = None,
+    title: Annotated[str | None, typer.Option("--title", help="html: the heading.")] = None,
+    intro: Annotated[
+        str | None, typer.Option("--intro", help="html: what the questions are for.")
+    ] = None,
+    contact: Annotated[str | None, typer.Option("--contact", help="html: whom to ask.")] = None,
+) -> None:
+    """Write an instrument for a survey platform or a statistics program."""
+    from collabsurvey.instruments import load_instrument
+    from collabsurvey.instruments.exchange import export_instrument, file_name, next_steps
+
+    loaded = load_instrument(instrument)
+    slots = _slots(slot or [])
+    target = out or Path(file_name(loaded, to))
+    export_instrument(
+        loaded,
+        to,  # type: ignore[arg-type]
+        target,
+        language=language or None,
+        partners=partner or (),
+        slots=slots,
+        form=form,
+        include_text=include_text,
+        schools=school or (),
+        title=title,
+        intro=intro,
+        contact=contact,
     )
+    typer.echo(f"Written: {target}")
+    for line in next_steps(loaded, to, partners=partner or (), slots=slots, form=form):
+        typer.echo(line)
 
 
 @instruments_app.command("list")
@@ -180,6 +236,17 @@ def diff(first: str, second: str) -> None:
     raise NotSupportedError(
         f"instruments diff {first} {second}", instead="Compare the two files with a text tool."
     )
+
+
+def _slots(pairs: Sequence[str]) -> dict[str, str]:
+    """Words for slots, written name=word."""
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, sign, word = pair.partition("=")
+        if not sign or name in found:
+            raise OptionError("--slot", pair, allowed=("name=word, once for each slot",))
+        found[name] = word
+    return found
 
 
 def _run(study_file: Path, out: Path) -> None:

@@ -111,7 +111,7 @@ def _read(
 
 def _package() -> Any:
     try:
-        import openpyxl  # type: ignore[import-untyped]
+        import openpyxl
     except ImportError:
         raise MissingPackageError(
             "openpyxl", purpose="Reading Excel workbooks", extra="files"
@@ -121,7 +121,7 @@ def _package() -> Any:
 
 def _faults() -> tuple[type[Exception], ...]:
     """What openpyxl raises for damaged workbooks; faulty XML is a SyntaxError in either parser."""
-    from openpyxl.utils.exceptions import InvalidFileException  # type: ignore[import-untyped]
+    from openpyxl.utils.exceptions import InvalidFileException
 
     return (
         InvalidFileException, zipfile.BadZipFile, SyntaxError, KeyError, ValueError, TypeError,

@@ -110,8 +110,11 @@ class Reader:
         """The meaning of a cell that is no label: a code, a word for missing, or unknown."""
         number = self._number(text)
         reason = self.missing.get(text.casefold())
+        signed = number is not None and as_code(text) is None  # n8 for -8
         if number is not None and self._is_missing_code(number):
-            return Meaning("keep") if as_code(text) is not None else Meaning("code", code=number)
+            return Meaning("code", code=number) if signed else Meaning("keep")
+        if number is not None and signed and self._is_listed(number) and not self.choices:
+            return Meaning("code", code=number)
         if number is not None and self._is_answer(number) and self.answers is not None:
             return Meaning("unknown" if self.choices and not self.counts_alike else "keep")
         if reason:
@@ -141,7 +144,7 @@ class Reader:
     def _offered(self, value: str) -> Meaning:
         """The meaning of one choice, by what it says; by its value where nothing is labelled."""
         texts: Labels = self.choices[value]
-        codes = {code for text in texts for code in self.labels.get(plain_answer(text), ())}
+        codes = {code for text in texts for code in self._codes_of(text) or ()}
         if len(codes) > 1:
             return Meaning("ambiguous", codes=tuple(sorted(codes)))
         number = self._number(value)
@@ -160,9 +163,7 @@ class Reader:
         """The meaning of a label of the instrument, also written '4. Agree'."""
         if folded(text) in self.folded_labels and not self.choices:
             return Meaning("keep")
-        codes = self.labels.get(plain_answer(text))
-        if codes is None and (match := NUMBERED.fullmatch(plain_text(text))):
-            codes = self.labels.get(plain_answer(match["text"]))
+        codes = self._codes_of(text)
         if codes is None and text.endswith(";"):  # Microsoft Forms ends lists so
             codes = self.labels.get(plain_answer(text[:-1]))
         if codes is None:
@@ -170,6 +171,13 @@ class Reader:
         if len(codes) > 1:
             return Meaning("ambiguous", codes=tuple(codes))
         return Meaning("code", code=next(iter(codes)))
+
+    def _codes_of(self, text: str) -> dict[float, None] | None:
+        """Codes of a label, also of one written '4. Agree'."""
+        codes = self.labels.get(plain_answer(text))
+        if codes is None and (match := NUMBERED.fullmatch(plain_text(text))):
+            codes = self.labels.get(plain_answer(match["text"]))
+        return codes
 
     def _number(self, text: str) -> float | None:
         """The number that a cell is; -8 may be written n8."""
