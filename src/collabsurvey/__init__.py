@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from collabsurvey import simulation as simulation
     from collabsurvey import validation as validation
     from collabsurvey.instruments import Instrument as Instrument
-    from collabsurvey.instruments.exchange import export_instrument as export_instrument
     from collabsurvey.instruments import list_instruments as list_instruments
     from collabsurvey.instruments import load_instrument as load_instrument
+    from collabsurvey.instruments.exchange import export_instrument as export_instrument
     from collabsurvey.quality import screen as screen
     from collabsurvey.responses import Responses as Responses
     from collabsurvey.responses import concat as concat

@@ -16,6 +16,7 @@ from collabsurvey.display.diverging import diverging_items
 from collabsurvey.reporting.caterpillar import WIDTH, caterpillar, short, unit_of
 from collabsurvey.reporting.groups import SUPPRESSED
 from collabsurvey.reporting.model_release import INTERCEPT, outcome_words
+from collabsurvey.reporting.trust_release import MAP_TITLE
 
 if TYPE_CHECKING:
     from collabsurvey.reporting.item_release import ItemAnswers
@@ -110,6 +111,7 @@ def _head_and_rest(svg: str) -> tuple[str, str]:
 def all_figures(shown: Release) -> dict[str, Figure]:
     """Every figure of a report by name, in the order of the report."""
     figures = [
+        *missing_figure(shown),
         *distribution_figures(shown),
         *reliability_figure(shown),
         *structure_figures(shown),
@@ -117,6 +119,17 @@ def all_figures(shown: Release) -> dict[str, Figure]:
         *model_figures(shown),
     ]
     return {figure.name: replace(figure, synthetic=shown.synthetic) for figure in figures}
+
+
+MISSING_MAP = "missing-together"
+
+
+def missing_figure(shown: Release) -> list[Figure]:
+    """Which answers are missing together, where enough people share a pattern."""
+    found = shown.completeness
+    if found is None or found.map is None:
+        return []
+    return [Figure(MISSING_MAP, MAP_TITLE, found.map)]
 
 
 def slug(text: str) -> str:

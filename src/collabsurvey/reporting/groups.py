@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from collabsurvey.quality.response_rate import wilson_interval
 from collabsurvey.reporting.disclosure import Hidden, groups_to_hide, nested_to_hide
 
 if TYPE_CHECKING:
@@ -162,6 +163,10 @@ def response_table(record: RunRecord, cells: Mapping[Cell, Hidden]) -> pd.DataFr
     if "n_eligible" not in table:
         table["n_eligible"] = np.nan
     table["rate"] = table["n"] / table["n_eligible"]
+    n = table["n_eligible"].to_numpy(dtype=float)
+    table["ci_low"], table["ci_high"] = wilson_interval(
+        table["rate"].to_numpy(dtype=float), n, conf_level=record.conf_level
+    )
     parents = parents_by_school(record.scores, People.of(record.scores))
     return _suppressed(table, unit, None, "school", record.min_group, cells, parents)
 

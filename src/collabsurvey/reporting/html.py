@@ -21,6 +21,7 @@ from collabsurvey.reporting.sections import (
     scales_section,
     schools_section,
     structure_sections,
+    trust_sections,
 )
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def report_sections(shown: Release, origin: Mapping[str, Any]) -> tuple[Section,
     return (
         findings_section(shown),
         people_section(shown),
+        *trust_sections(shown),
         scales_section(shown),
         distributions_section(shown),
         reliability_section(shown),

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from collabsurvey.dimensionality import EfaResult, RetentionResult
     from collabsurvey.moments import AnswerTables
     from collabsurvey.multilevel import AggregateResult, IccResult
+    from collabsurvey.quality import LittleResult, MissingnessResult, ScreenResult
     from collabsurvey.regression import LinearResult, MixedResult
     from collabsurvey.reliability import ItemAnalysisResult, ReliabilityOverview
     from collabsurvey.responses import Ledger, Responses
     from collabsurvey.scoring import ScoreResult
+    from collabsurvey.validation import ImpactResult, MissingnessModel
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,41 @@ class StructureRecord:
     fewest: int  # people behind the correlation with the fewest
 
 
+@dataclass(frozen=True, eq=False)
+class ScreeningRecord:
+    """Which rows show signs of careless answers, and what leaving them out changes."""
+
+    result: ScreenResult
+    at_least: int  # signs from which a row is flagged
+    left_out: bool  # whether flagged rows were left out before everything else
+    impact: ImpactResult | None
+    n_people_flagged: int
+    people_behind: Mapping[str, int]  # scale → flagged people with a score
+    not_everywhere: tuple[str, ...] = ()  # items not asked in every wave, so not looked at
+
+
+@dataclass(frozen=True, eq=False)
+class CompletenessRecord:
+    """How much is missing, of what was asked."""
+
+    by_item: pd.DataFrame  # item n_asked n_missing missing_share
+    by_scale: pd.DataFrame  # scale n_items n_asked missing_share n_complete n_scored
+    together: MissingnessResult  # of the items asked in every wave
+    # Scales without a score, together: a column a scale (true: no score), and n, the rows
+    unscored: pd.DataFrame
+    not_everywhere: tuple[str, ...]
+    little: Mapping[str, LittleResult]  # scale → Little's test of its items
+
+
+@dataclass(frozen=True, eq=False)
+class AbsenceRecord:
+    """Who is missing from a scale, or did not come back in a wave."""
+
+    scale: str  # id; empty where it is about a wave
+    wave: str
+    model: MissingnessModel | None  # None: nobody, or too few are missing to compare groups
+
+
 @dataclass(frozen=True)
 class JoinCount:
     """How a table of outcomes met the survey: what matched and what did not."""
@@ -110,6 +147,9 @@ class RunRecord:
     item_analyses: Mapping[str, ItemAnalysisResult] = field(default_factory=dict)
     answers: AnswerTables | None = None
     structures: tuple[StructureRecord, ...] = ()
+    screening: ScreeningRecord | None = None
+    completeness: CompletenessRecord | None = None
+    absences: tuple[AbsenceRecord, ...] = ()
     icc: IccResult | Mapping[str, IccResult] | None = None  # one result, or one a wave
     icc_by_wave: Mapping[str, IccResult] = field(default_factory=dict)  # goes before `icc`
     aggregates: Mapping[str, AggregateResult] = field(default_factory=dict)  # level → means

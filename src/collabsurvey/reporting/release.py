@@ -38,6 +38,14 @@ from collabsurvey.reporting.scale_release import (
 )
 from collabsurvey.reporting.structure_release import ReleasedStructure, released_structures
 from collabsurvey.reporting.term_words import spaced
+from collabsurvey.reporting.trust_release import (
+    ReleasedAbsences,
+    ReleasedCompleteness,
+    ReleasedScreening,
+    released_absences,
+    released_completeness,
+    released_screening,
+)
 from collabsurvey.reporting.wording import names_any, plural_of, without_ids
 
 if TYPE_CHECKING:
@@ -100,6 +108,9 @@ class Release:
     items: Mapping[str, pd.DataFrame]
     answers: tuple[ItemAnswers, ...]
     structures: tuple[ReleasedStructure, ...]
+    screening: ReleasedScreening | None
+    completeness: ReleasedCompleteness | None
+    absences: ReleasedAbsences | None
     joins: tuple[JoinCount, ...]
     models: tuple[ReleasedModel, ...]
     limits: tuple[str, ...]
@@ -210,6 +221,9 @@ def release(record: RunRecord, *, key: bytes) -> Release:
         },
         answers=answers_of(record, min_group),
         structures=released_structures(record, ids) if enough else (),
+        screening=released_screening(record, ids) if enough else None,
+        completeness=released_completeness(record) if enough else None,
+        absences=released_absences(record) if enough else None,
         joins=record.joins,
         models=tuple(release_model(model, record) for model in record.models if enough),
         limits=tuple(without_ids(text, ids) for text in record.limits),

@@ -43,6 +43,11 @@ def csv_tables(shown: Release) -> dict[str, pd.DataFrame]:
     tables = {
         "scales": _scales(shown),
         "response": shown.response,
+        "screening": None if shown.screening is None else shown.screening.signs,
+        "impact": _impact(shown),
+        "missing_items": None if shown.completeness is None else shown.completeness.by_item,
+        "missing_scales": None if shown.completeness is None else shown.completeness.by_scale,
+        "who_is_missing": None if shown.absences is None else shown.absences.table,
         "answers": _answers(shown),
         "reliability": shown.reliability,
         "reliability_by": shown.reliability_by,
@@ -69,6 +74,11 @@ def _scales(shown: Release) -> pd.DataFrame:
     )  # fmt: skip
     table = pd.DataFrame({name: [getattr(f, name) for f in shown.scales] for name in names})
     return table.rename(columns={"low": "lowest_possible", "high": "highest_possible"})
+
+
+def _impact(shown: Release) -> pd.DataFrame | None:
+    table = None if shown.screening is None else shown.screening.impact
+    return None if table is None else table.drop(columns="size")
 
 
 def _answers(shown: Release) -> pd.DataFrame | None:

@@ -64,6 +64,11 @@ def interval(low: float, high: float, digits: int = 2) -> str:
     return "\u00a0to\u00a0".join(ends).replace("-", "−")
 
 
+def percents(low: float, high: float) -> str:
+    """12% to 34%, on one line; a dash where it is missing."""
+    return "–" if isnan(low) or isnan(high) else f"{low:.0%}\u00a0to\u00a0{high:.0%}"
+
+
 def sizes(low: float, high: float, digits: int = 2) -> str:
     """An interval on one side of 0 as sizes, the smaller first: −0.4 to −0.1 is 0.10 to 0.40."""
     smaller, larger = sorted((abs(low), abs(high)))

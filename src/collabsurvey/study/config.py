@@ -250,6 +250,8 @@ def _rules(study: StudyFile, document: Document) -> list[Fault]:
             "the study starts from scores, so there are no answers to look for factors in. Leave "
             "'structure' out.",
         )
+    if study.scores is not None:
+        _need_answers(study, fault)
     seen: set[str] = set()
     for i, outcome in enumerate(study.outcomes):
         if outcome.id in seen:
@@ -263,6 +265,18 @@ def _rules(study: StudyFile, document: Document) -> list[Fault]:
                 f"column is the {needed}: key: {{{needed}: column}}.",
             )
     return faults
+
+
+def _need_answers(study: StudyFile, fault: Any) -> None:
+    """Keys about single answers, in a study that has none."""
+    asked = study.analysis.model_fields_set
+    for key in ("screening", "missing"):
+        if key in asked and getattr(study.analysis, key) is not None:
+            fault(
+                ("analysis", key),
+                f"the study starts from scores, so there are no answers for {key!r} to look at. "
+                "Leave it out.",
+            )
 
 
 def _input_rules(study: StudyFile, fault: Any) -> None:

@@ -37,6 +37,11 @@ def limits_of(
             "The study starts at scores, so neither the reliability of the answers nor who gave "
             "them could be looked at."
         )
+    if data.screened is not None:
+        limits.append(
+            "Answers that look careless were left out. Careful people with unusual views are among "
+            "them, so what is left may be more alike than the people who were asked."
+        )
     if study.eligible is None and data.responses is not None:
         limits.append(
             "The number of people who could have answered is not known, so no response rate can "

@@ -13,7 +13,14 @@ from collabsurvey.moments import AnswerTables, answer_tables
 from collabsurvey.multilevel import AggregateResult, IccResult
 from collabsurvey.progress import track
 from collabsurvey.reliability import ItemAnalysisResult, ReliabilityOverview
-from collabsurvey.reporting.record import ModelRecord, RunRecord, StructureRecord
+from collabsurvey.reporting.record import (
+    AbsenceRecord,
+    CompletenessRecord,
+    ModelRecord,
+    RunRecord,
+    ScreeningRecord,
+    StructureRecord,
+)
 from collabsurvey.responses import Responses
 from collabsurvey.study.conditions import CONF_LEVEL, Scored, school_means
 from collabsurvey.study.config import StudyFile
@@ -22,9 +29,10 @@ from collabsurvey.study.fitting import fit_model
 from collabsurvey.study.joining import Joined
 from collabsurvey.study.limits import limits_of
 from collabsurvey.study.model_tables import Tables, model_table
-from collabsurvey.study.plans import ExploratoryPlan, ModelPlan
+from collabsurvey.study.plans import ExploratoryPlan, MissingPlan, ModelPlan, ScreeningPlan
 from collabsurvey.study.reading import Faults, StudyData
 from collabsurvey.study.structure import ScaleSet, explore, scale_sets
+from collabsurvey.study.trust import absences, completeness, screening
 
 T = TypeVar("T")
 
@@ -57,6 +65,9 @@ class Analyses:
     items: dict[str, ItemAnalysisResult] = field(default_factory=dict)
     answers: AnswerTables | None = None
     structures: list[StructureRecord] = field(default_factory=list)
+    screening: ScreeningRecord | None = None
+    completeness: CompletenessRecord | None = None
+    absences: tuple[AbsenceRecord, ...] = ()
     icc: IccResult | None = None
     icc_by_wave: dict[str, IccResult] = field(default_factory=dict)
     means: dict[str, AggregateResult] = field(default_factory=dict)
@@ -67,6 +78,7 @@ class Analyses:
         steps: list[Callable[[], None]] = []
         responses = self.data.responses
         if responses is not None:
+            steps += self._on_trust(responses)
             steps += [
                 partial(self.reliability_of, responses),
                 partial(self.items_of, responses),
@@ -85,6 +97,31 @@ class Analyses:
             if joined is not None:
                 steps.append(partial(self.model, plan, joined))
         return steps
+
+    def _on_trust(self, responses: Responses) -> list[Callable[[], None]]:
+        """Steps that ask whether the answers can be trusted."""
+        analysis = self.study.analysis
+        steps = [partial(self.completeness_of, responses)]
+        if analysis.screening is not None:
+            steps.insert(0, partial(self.screening_of, responses, analysis.screening))
+        if analysis.missing is not None:
+            steps.append(partial(self.absences_of, responses, analysis.missing))
+        return list(steps)
+
+    def screening_of(self, responses: Responses, plan: ScreeningPlan) -> None:
+        """Signs of careless answers, and what leaving flagged rows out changes."""
+        step = partial(screening, plan, responses, self.data.screened, seed=self.study.study.seed)
+        self.screening = self.notes.attempt("Signs of careless answers", step)
+
+    def completeness_of(self, responses: Responses) -> None:
+        """How much is missing."""
+        step = partial(completeness, responses)
+        self.completeness = self.notes.attempt("Missing answers", step)
+
+    def absences_of(self, responses: Responses, plan: MissingPlan) -> None:
+        """Who is missing."""
+        found = self.notes.attempt("Who is missing", partial(absences, plan, responses))
+        self.absences = found or ()
 
     def reliability_of(self, responses: Responses) -> None:
         """Reliability of every scale, and by a role where the study asks."""
@@ -194,6 +231,9 @@ def run_study(
         item_analyses=found.items,
         answers=found.answers,
         structures=tuple(found.structures),
+        screening=found.screening,
+        completeness=found.completeness,
+        absences=found.absences,
         icc=found.icc,
         icc_by_wave=found.icc_by_wave,
         not_for=not_for,

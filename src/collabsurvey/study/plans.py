@@ -16,6 +16,15 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
+def true_or_keys(value: Any, plan: type[Section]) -> Any:
+    """What a key may hold that is switched on by `true`, or by keys of its own."""
+    if isinstance(value, bool):
+        return {} if value else None
+    if value is None or isinstance(value, dict | plan):
+        return value
+    raise PydanticCustomError("true_or_keys", "true, or a set of 'key: value' lines")
+
+
 class ReliabilityPlan(Section):
     """Reliability, also separately by a role such as wave."""
 
@@ -56,11 +65,39 @@ class StructurePlan(Section):
     @classmethod
     def _true_or_keys(cls, value: Any) -> Any:
         """`true` asks for the defaults, `false` for nothing."""
-        if isinstance(value, bool):
-            return {} if value else None
-        if value is None or isinstance(value, dict | ExploratoryPlan):
-            return value
-        raise PydanticCustomError("true_or_keys", "true, or a set of 'key: value' lines")
+        return true_or_keys(value, ExploratoryPlan)
+
+
+class ScreeningPlan(Section):
+    """Signs of careless answers; what each cut-off rests on is said by `collabsurvey.screen`.
+
+    `at_least`: one sign, which shows the largest change that leaving rows out can make.
+    `leave_out`: false, because honest people show a sign now and then (Curran, 2016,
+    doi:10.1016/j.jesp.2015.07.006). A cut-off of null keeps a sign from being used.
+    """
+
+    at_least: int = Field(default=1, ge=1, strict=True)
+    leave_out: bool = False
+    duration: str | None = None  # column with the time a row took
+    duration_unit: Literal["seconds", "milliseconds", "minutes"] = "seconds"
+    seconds_per_item: float | None = Field(default=2.0, ge=0)
+    missing_share: float | None = Field(default=0.5, ge=0, le=1)
+    longstring: float | None = Field(default=0.5, ge=0, le=1)
+    even_odd: float | None = Field(default=-0.30, ge=-1, le=1)
+    mahalanobis: float | None = Field(default=0.001, ge=0, le=1)
+    person_total: float | None = Field(default=0.0, ge=-1, le=1)
+    synonyms: float | None = Field(default=0.0, ge=-1, le=1)
+    antonyms: float | None = Field(default=-0.03, ge=-1, le=1)
+    straight_reversed: int | None = Field(default=1, ge=1)
+    duplicate: int | None = Field(default=1, ge=1)
+    robust: bool = False
+
+
+class MissingPlan(Section):
+    """Who is missing, by what is known of everybody: from later waves, and from scales."""
+
+    predictors: tuple[str, ...] = Field(min_length=1)
+    scales: tuple[str, ...] | None = None  # all if left out; [] looks at waves only
 
 
 class LevelsPlan(Section):
@@ -90,7 +127,15 @@ class Analysis(Section):
     levels: LevelsPlan = LevelsPlan()
     models: tuple[ModelPlan, ...] = ()
     structure: StructurePlan = StructurePlan()
+    screening: ScreeningPlan | None = ScreeningPlan()
+    missing: MissingPlan | None = None
     invariance: Any = None
+
+    @field_validator("screening", mode="before")
+    @classmethod
+    def _true_or_keys(cls, value: Any) -> Any:
+        """`true` asks for the defaults, `false` for nothing."""
+        return true_or_keys(value, ScreeningPlan)
 
     @property
     def exploratory(self) -> ExploratoryPlan | None:

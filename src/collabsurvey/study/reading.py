@@ -22,6 +22,8 @@ from collabsurvey.study.tables import StudyTable, file_hash, study_table
 if TYPE_CHECKING:
     import pandas as pd
 
+    from collabsurvey.quality import ScreenResult
+
 T = TypeVar("T")
 
 
@@ -53,6 +55,7 @@ class StudyData:
     eligible: StudyTable | None
     sources: tuple[SourceFile, ...]
     ledger: Ledger
+    screened: ScreenResult | None = None  # all answers, where flagged ones were left out
 
 
 def read_study_data(study: StudyFile, folder: Path, faults: Faults) -> StudyData:

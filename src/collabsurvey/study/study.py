@@ -29,6 +29,7 @@ from collabsurvey.study.reading import (
     scales_by_questionnaire,
 )
 from collabsurvey.study.structure import check_structure
+from collabsurvey.study.trust import screened_data
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +104,9 @@ class Study:
         faults.attempt(lambda: read_key(self._key_file()))
         data = read_study_data(self.plan, self.folder, faults)
         survey = None
+        if data.responses is not None:
+            answers = data
+            data = faults.attempt(lambda: screened_data(self.plan, answers)) or data
         tables: dict[tuple[str | None, Unit], Joined] = {}
         if data.responses is not None or data.scores is not None:
             survey = faults.attempt(lambda: scored(data))

@@ -11,6 +11,7 @@ from collabsurvey.reporting.sections.people import cleaning_section, people_sect
 from collabsurvey.reporting.sections.reliability import reliability_section
 from collabsurvey.reporting.sections.schools import schools_section
 from collabsurvey.reporting.sections.structure import structure_sections
+from collabsurvey.reporting.sections.trust import trust_sections
 
 __all__ = [
     "cleaning_section",
@@ -24,4 +25,5 @@ __all__ = [
     "scales_section",
     "schools_section",
     "structure_sections",
+    "trust_sections",
 ]

@@ -74,8 +74,10 @@ def computed_limits(shown: Release) -> list[str]:
         )
     rate = response_rate(shown)
     if rate is not None and rate[2] < 1:
+        gone = shown.screening is not None and shown.screening.left_out
+        left_out = ", or were left out" if gone else ""
         found.append(
-            f"{1 - rate[2]:.0%} of those who could have answered did not"
+            f"{1 - rate[2]:.0%} of those who could have answered did not{left_out}"
             f"{', counting each wave' if len(shown.waves) > 1 else ''}. They may think "
             "otherwise, and nothing here corrects for that."
         )

@@ -16,6 +16,7 @@ from collabsurvey.reporting.sections.measures import draft_titles, score_range
 from collabsurvey.reporting.sections.people import answered_words
 from collabsurvey.reporting.sections.reliability import contradictions
 from collabsurvey.reporting.sections.schools import told_apart
+from collabsurvey.reporting.sections.trust import screening_words
 from collabsurvey.reporting.wording import (
     counted,
     joined,
@@ -37,9 +38,10 @@ FEW_SCALES = 4  # so many means are written out
 
 
 def findings_section(shown: Release) -> Section:
-    """People, scores, change, reliability, structure, schools and models, in that order."""
+    """People, screening, scores, change, reliability, structure, schools, models: in that order."""
     said = [
         *_who(shown),
+        *screening_words(shown),
         *_scores(shown),
         *change_words(shown),
         *_reliability(shown),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from collabsurvey.display import Table
 from collabsurvey.reporting.document import Block, Details, Paragraph, Section, TableBlock
 from collabsurvey.reporting.groups import SUPPRESSED, TIME, labels_of, name_order
-from collabsurvey.reporting.wording import counted, number_word, sentence
+from collabsurvey.reporting.wording import counted, number_word, percents, sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +28,10 @@ STEP_WORDS = {
     "note": "Noted, nothing changed",
 }
 MOST_ROWS = 150  # a longer table of schools is in tables/ only
+RATE_RANGE = (
+    "Where few people could answer, one person more or less moves the response rate a lot. The "
+    "{level:.0%} interval says which rates would fit with as many answers (Wilson, 1927)."
+)
 FEW_COLUMNS = 3  # so many columns are named in the table; more are folded below it
 
 
@@ -79,6 +83,14 @@ def people_section(shown: Release) -> Section:
         )
     else:
         blocks.append(Paragraph(" ".join(answered_words(shown))))
+        if shown.screening is not None and shown.screening.left_out:
+            blocks.append(
+                Paragraph(
+                    "Sets of answers that were left out because they look careless count here as "
+                    "if nobody had answered.",
+                    "note",
+                )
+            )
         by_wave = [
             f"Wave {wave}: {n:,.0f} of {places:,.0f} ({n / places:.0%})."
             for wave, (n, places) in shown.response_waves.items()
@@ -168,6 +180,10 @@ def _response_blocks(shown: Release, table: pd.DataFrame) -> list[Block]:
     if table["n_eligible"].notna().any():
         columns["n_eligible"] = table["n_eligible"].tolist()
         columns["rate"] = table["rate"].tolist()
+        columns["range"] = [
+            percents(low, high) for low, high in zip(table["ci_low"], table["ci_high"], strict=True)
+        ]
+        blocks.append(Paragraph(RATE_RANGE.format(level=shown.conf_level), "note"))
     blocks.append(
         TableBlock(
             Table(
@@ -179,6 +195,7 @@ def _response_blocks(shown: Release, table: pd.DataFrame) -> list[Block]:
                     "n": "answered",
                     "n_eligible": "could have answered",
                     "rate": "response rate",
+                    "range": f"{shown.conf_level:.0%} interval",
                 },
             )
         )
