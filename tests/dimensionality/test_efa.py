@@ -257,7 +257,9 @@ def test_principal_components_match_psych(name: str) -> None:
     plain = pca(answers(name), n_components=m, rotation="none")
     sums = plain.variance["ss_loadings"]
     assert_allclose(sums, values["eigenvalues"][:m], rtol=1e-10)
-    assert list(plain.loadings.columns) == [f"C{j + 1}" for j in range(m)]
+    assert list(plain.loadings.columns) == [f"PC{j + 1}" for j in range(m)]
+    assert np.isnan(plain.fit["rmsea"])  # components are no model of correlations
+    assert plain.fit["rmsr"] > 0
 
 
 def varimax_sum(loadings: FloatArray) -> float:

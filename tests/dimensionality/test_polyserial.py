@@ -228,6 +228,8 @@ def test_result() -> None:
     bfi = from_frame(dataset("bfi"), scales=BFI_SCALES | {"person": ["age"]})
     scale = polyserial(bfi, "person", "agree")
     assert list(scale.correlations.columns) == BFI_SCALES["agree"]
+    column = polyserial(from_frame(dataset("bfi"), scales=BFI_SCALES), "age", "agree")
+    assert_allclose(column.correlations.to_numpy(), scale.correlations.to_numpy())
 
 
 # ---------------------------------------------------------------- the limit

@@ -188,3 +188,9 @@ def test_response_rate_refuses_numbers_that_cannot_be() -> None:
     with pytest.raises(DataError, match="needs the role 'cluster'"):
         response_rate(bare, {"Ash": 3})
     assert "No respondent role" in " ".join(response_rate(schools(), {"Ash": 9, "Elm": 9}).notes)
+
+
+def test_response_rate_takes_the_eligible_table_of_a_synthetic_cohort() -> None:
+    made = cs.simulate_cohort(["trust"], n_partnerships=2, n_schools=4, n_staff=8, waves=2, seed=3)
+    found = response_rate(made.responses, made.eligible).to_frame()
+    assert found["n_eligible"].tolist() == [8] * 8

@@ -309,7 +309,7 @@ def test_what_a_reader_is_shown() -> None:
     assert "answers spread less than 0.5" in text
     assert "flagged by 2 or more" in text
     assert "Nothing was removed" in text
-    assert "– (fewer than 10 items)" in text
+    assert "– (fewer than 20 items)" in text
     assert isinstance(result, ScreenResult)
     assert "Rows flagged" in result.chart().description
     assert "<table" in result._repr_html_()

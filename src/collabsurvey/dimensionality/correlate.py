@@ -23,6 +23,8 @@ from collabsurvey.dimensionality.options import is_whole
 from collabsurvey.dimensionality.pair_correlations import EmptyCells
 from collabsurvey.dimensionality.polychoric import polychoric
 from collabsurvey.dimensionality.polychoric_result import PolychoricResult
+from collabsurvey.display import Chart, Table
+from collabsurvey.display.heat import heat_chart
 from collabsurvey.errors import (
     DataError,
     NotEnoughDataError,
@@ -39,6 +41,7 @@ from collabsurvey.numerics.itemstats import correlations
 from collabsurvey.numerics.linalg import read_only, smoothed_correlations
 from collabsurvey.numerics.typing import FloatArray
 from collabsurvey.responses.responses import Responses
+from collabsurvey.results import Result
 
 Correlation = Literal["pearson", "polychoric"]
 COPIES = 0.999  # correlation from which two items are named as repeating each other
@@ -54,7 +57,7 @@ WORDS = {
 
 
 @dataclass(frozen=True, eq=False)
-class ItemCorrelations:
+class ItemCorrelations(Result):
     """Correlations of k items, positive definite or singular, and what they rest on.
 
     Attributes
@@ -80,6 +83,42 @@ class ItemCorrelations:
     singular: bool
     groups: tuple[tuple[str, int], ...]
     notes: tuple[str, ...]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the correlations (items, items)."""
+        return pd.DataFrame(self.cor, index=list(self.items), columns=list(self.items))
+
+    def table(self) -> Table:
+        """One row an item: its strongest correlation, and the mean of their sizes."""
+        cor = self.cor.copy()
+        np.fill_diagonal(cor, np.nan)
+        strongest = np.nanargmax(np.abs(cor), axis=1).tolist()
+        return Table(
+            f"Correlations of {self.name} ({self.n} respondents)",
+            {
+                "item": list(self.items),
+                "strongest_with": [self.items[j] for j in strongest],
+                "r": [float(cor[i, j]) for i, j in enumerate(strongest)],
+                "mean_abs_r": np.nanmean(np.abs(cor), axis=1).tolist(),
+            },
+            self.notes,
+            formats={"r": ".2f", "mean_abs_r": ".2f"},
+            labels={"mean_abs_r": "mean |r|"},
+        )
+
+    def chart(self) -> Chart:
+        """Map of the correlations."""
+        cor = self.cor.copy()
+        np.fill_diagonal(cor, np.nan)
+        return heat_chart(
+            cor.tolist(),
+            list(self.items),
+            list(self.items),
+            title=f"Correlations of {self.name}",
+            description_of="correlation",
+            groups=list(self.groups) if len(self.groups) > 1 else None,
+            square=True,
+        )
 
 
 def given_correlations(
@@ -229,6 +268,7 @@ def _pearson(chosen: ItemSet, missing: Missing, method: str) -> ItemCorrelations
         notes=(
             f"{WORDS['pearson']}.",
             said,
+            *chosen.notes,
             *data_notes(chosen.responses, weighted=moments.weighted),
             *notes,
         ),

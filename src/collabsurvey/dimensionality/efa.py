@@ -242,8 +242,8 @@ def assemble(
         loadings, phi, _, _ = ordered(loadings, phi, keep_first=plan.method in GENERAL_FIRST)
     cor, m = found.cor, loadings.shape[1]
     communality = np.einsum("im,mn,in->i", loadings, phi, loadings)
-    names = [f"{'C' if extraction == 'principal_components' else 'F'}{j + 1}" for j in range(m)]
     items = list(found.items)
+    names = factor_names(m, items, components=extraction == "principal_components")
     reduced = cor.copy()
     np.fill_diagonal(reduced, communality)
     size = (loadings**2).sum(axis=1)
@@ -254,7 +254,8 @@ def assemble(
         for item, own in zip(items, 1 - communality, strict=True)
         if own <= LOWEST_UNIQUENESS + 1e-6 and extraction != "principal_components"
     )
-    fit = _fit(found, loadings, phi)
+    components = extraction == "principal_components"
+    fit = _fit(found, loadings, phi, components=components)
     residual = cor - loadings @ phi @ loadings.T
 
     def by_item(values: FloatArray, name: str) -> pd.Series[float]:
@@ -301,10 +302,23 @@ def _signed(
     return loadings * sign, phi * np.outer(sign, sign)
 
 
-def _fit(found: ItemCorrelations, loadings: FloatArray, phi: FloatArray) -> dict[str, float]:
-    """Fit statistics; those that need an inverse are NaN where there is none."""
-    fit = without_inverse if found.singular else factor_fit
+def _fit(
+    found: ItemCorrelations, loadings: FloatArray, phi: FloatArray, *, components: bool
+) -> dict[str, float]:
+    """Fit statistics; NaN where they need an inverse that is not there, and for components.
+
+    Components are no model of the correlations, so that chi-square and what follows from it
+    mean nothing for them.
+    """
+    fit = without_inverse if found.singular or components else factor_fit
     return asdict(fit(found.cor, loadings, found.n, factor_correlations=phi))
+
+
+def factor_names(m: int, items: list[str], *, components: bool) -> list[str]:
+    """F1, F2, … or PC1, PC2, …; in words where an item is called so."""
+    short, long = ("PC", "component ") if components else ("F", "factor ")
+    names = [f"{short}{j + 1}" for j in range(m)]
+    return names if not set(names) & set(items) else [f"{long}{j + 1}" for j in range(m)]
 
 
 def _variance(loadings: FloatArray, phi: FloatArray, names: list[str]) -> pd.DataFrame:

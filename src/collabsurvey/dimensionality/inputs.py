@@ -16,7 +16,7 @@ from collabsurvey.errors import (
     listed,
 )
 from collabsurvey.instruments.making import instrument_from_scales
-from collabsurvey.instruments.model import Instrument
+from collabsurvey.instruments.model import UNVERSIONED, Instrument
 from collabsurvey.instruments.scales import scale_name
 from collabsurvey.moments import AnswerTables
 from collabsurvey.moments.columns import numeric_columns
@@ -36,6 +36,7 @@ class ItemSet:
     responses: Responses
     items: tuple[str, ...]
     name: str
+    notes: tuple[str, ...] = ()  # what was taken where nothing was named
 
 
 def item_set(data: Any, items: Items, *, method: str, fewest: int = 2) -> ItemSet:
@@ -43,11 +44,12 @@ def item_set(data: Any, items: Items, *, method: str, fewest: int = 2) -> ItemSe
 
     A frame may be pandas, polars, DuckDB, …; without `items` its columns of numbers are taken.
     """
+    notes: tuple[str, ...] = ()
     if isinstance(data, Responses):
         items = items if items is None or isinstance(items, str) else named(items)
         names = chosen_items(data.instrument, items)
         responses = data
-        name = data.instrument.title if items is None else scale_name(items)
+        name = scale_name(items) if items is not None else title_of(data.instrument, names)
     else:
         names = numeric_columns(data) if items is None else named(items)
         if items is None and len(names) < fewest:
@@ -61,9 +63,17 @@ def item_set(data: Any, items: Items, *, method: str, fewest: int = 2) -> ItemSe
         require_columns(as_narwhals(data), names)
         responses = _answers_of(data, tuple(dict.fromkeys(names)))
         name = scale_name(names)
+        if items is None:
+            taken = listed(names, most=40)
+            notes = (f"No items were named, so every column of numbers was taken: {taken}.",)
     if len(names) < fewest:
         raise NotEnoughItemsError(name, n_items=len(names), needed=fewest, method=method)
-    return ItemSet(responses, names, name)
+    return ItemSet(responses, names, name, notes)
+
+
+def title_of(instrument: Instrument, items: Sequence[str]) -> str:
+    """Title of an instrument, or the number of items of one that was made in a call."""
+    return f"{len(items)} items" if instrument.version == UNVERSIONED else instrument.title
 
 
 def _answers_of(data: Any, names: tuple[str, ...]) -> Responses:

@@ -378,7 +378,9 @@ def _notes(
         if facts.method == "two_step"
         else "Maximum likelihood of correlation and thresholds together, pair by pair.",
         _rows_note(facts),
+        *facts.chosen.notes,
         _errors_note(facts),
+        _normality_note(facts),
         *data_notes(facts.chosen.responses, weighted=tables.weighted),
     ]
     if unused := _unused(facts):
@@ -406,6 +408,20 @@ def _notes(
         )
         notes.append(f"The matrix is not positive definite (smallest eigenvalue {found}). {done}")
     return [note for note in notes if note]
+
+
+def _normality_note(facts: _Facts) -> str:
+    """How many pairs depart from a bivariate normal, by Bonferroni's rule."""
+    pairs = facts.pairs
+    p = upper_chi2(pairs.deviance, pairs.df)
+    tested = int((pairs.df > 0).sum())
+    misfit = int((p < 0.05 / max(tested, 1)).sum())
+    if not misfit:
+        return ""
+    return (
+        f"{misfit} of {tested} pairs depart from an underlying normal (p < .05 / {tested}); with "
+        "many respondents small departures show too. See chi2 in to_frame()."
+    )
 
 
 def _rows_note(facts: _Facts) -> str:

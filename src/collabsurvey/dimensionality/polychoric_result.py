@@ -123,7 +123,13 @@ class PolychoricResult(Result):
         )
 
     def _title(self) -> str:
-        return f"Polychoric correlations of {self.name} ({self.n} respondents)"
+        return f"{self.kind} correlations of {self.name} ({self.n} respondents)"
+
+    @property
+    def kind(self) -> str:
+        """Tetrachoric where every item has two categories."""
+        two = all(len(codes) == 2 for codes in self.categories.values())
+        return "Tetrachoric" if two else "Polychoric"
 
     def chart(self) -> Chart:
         """Map of the correlations, items ordered by scale."""
@@ -134,7 +140,7 @@ class PolychoricResult(Result):
             cor.tolist(),
             list(self.items),
             list(self.items),
-            title=f"Polychoric correlations of {self.name}",
+            title=f"{self.kind} correlations of {self.name}",
             description_of="correlation",
             groups=list(self.groups) if len(groups) > 1 else None,
             square=True,

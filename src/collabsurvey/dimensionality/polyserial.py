@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from collabsurvey.dimensionality.inputs import MOST_CATEGORIES, item_set, named, require_finite
+from collabsurvey.dimensionality.inputs import (
+    MOST_CATEGORIES,
+    ItemSet,
+    item_set,
+    named,
+    require_finite,
+)
 from collabsurvey.dimensionality.polychoric_result import fisher_interval
 from collabsurvey.dimensionality.polyserial_kernel import (
     PolyserialFit,
@@ -25,12 +31,16 @@ from collabsurvey.errors import (
     NotEnoughDataError,
     NoVarianceError,
     OptionError,
+    UnknownNameError,
     check_level,
 )
+from collabsurvey.instruments.making import instrument_from_scales
 from collabsurvey.moments import weighted_answers
+from collabsurvey.moments.columns import numeric_columns
 from collabsurvey.moments.respondents import data_notes
 from collabsurvey.numerics.linalg import read_only
 from collabsurvey.numerics.typing import FloatArray
+from collabsurvey.responses.responses import Responses
 from collabsurvey.results import Result
 
 if TYPE_CHECKING:
@@ -207,14 +217,29 @@ def _names(
     listed = named(measurements, option="measurements")
     if hasattr(data, "instrument"):
         names = item_set(data, items, method=what, fewest=1).items
-        rows = item_set(data, listed, method=what, fewest=1).items
-        both = item_set(data, [*rows, *names], method=what)
+        known = {*data.instrument.item_ids, *data.instrument.scale_ids}
+        columns = [name for name in listed if name not in known]
+        rows = listed if columns else item_set(data, listed, method=what, fewest=1).items
+        both = _with_columns(data, names, listed) if columns else None
+        both = both or item_set(data, [*rows, *names], method=what)
     else:
         names, rows = named(items), listed
         both = item_set(data, [*rows, *names], method=what)
     if shared := sorted(set(rows) & set(names)):
         raise OptionError("items", shared, allowed=("items that are not measurements too",))
     return rows, names, both.responses
+
+
+def _with_columns(data: Responses, items: tuple[str, ...], columns: tuple[str, ...]) -> ItemSet:
+    """Answers in which columns that are no items, such as years of service, are items too."""
+    known = numeric_columns(data.frame)
+    if missing := [name for name in columns if name not in known]:
+        raise UnknownNameError(
+            "item or column of numbers", missing[0], available=known, where="The answers"
+        )
+    names = tuple(dict.fromkeys([*columns, *items]))
+    both = data.replace(instrument=instrument_from_scales({"items": names}))
+    return ItemSet(both, names, "items")
 
 
 def _fit(

@@ -146,6 +146,8 @@ def retention(
         )
     fits = _fits(found, seed, max_factors, notes)
     suggestions |= _fit_verdicts(fits)
+    if len(fits) and suggestions["bic"] == fits.index[-1]:
+        notes.append(f"BIC was still falling at {suggestions['bic']} factors, the most tried.")
     suggestions["kaiser"] = kaiser.n_above_one
     word = "mean" if reference == "mean" else f"{level:.0%}"
     kind = "independent normal items" if how == "normal" else "answers resampled item by item"
@@ -288,10 +290,11 @@ def _compared(
     if not result.stopped:
         notes.append(
             f"Comparison data still gained at {result.n_factors} factors, the most it tried "
-            "(max_factors)."
+            "(max_factors): it says that many or more, and is not counted."
         )
     number = pd.RangeIndex(1, len(result.p_values) + 1, name="number")
-    return result.n_factors, pd.Series(result.p_values, index=number, name="p_value")
+    verdict = result.n_factors if result.stopped else None
+    return verdict, pd.Series(result.p_values, index=number, name="p_value")
 
 
 def _fits(found: ItemCorrelations, seed: int, max_factors: int, notes: list[str]) -> pd.DataFrame:
