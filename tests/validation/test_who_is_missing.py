@@ -49,6 +49,7 @@ def test_one_predictor_of_levels_gives_the_odds_ratios_of_the_table() -> None:
     assert_allclose(error, np.sqrt((1 / counts).sum()), rtol=1e-6)
     assert found.n == 600
     assert found.n_missing == int(gone.sum())
+    assert "Odds compared with: assistant (job)." in found.notes
     assert_allclose(found.shares["share"], gone.groupby(frame["job"]).mean())
 
 
@@ -98,8 +99,10 @@ def test_who_does_not_come_back() -> None:
 def test_what_is_refused() -> None:
     frame = staff()
     resp = answers(frame)
-    with pytest.raises(NoVarianceError, match="nobody is missing"):
+    with pytest.raises(DataError, match="is missing from nobody"):
         who_is_missing(resp, "b", predictors="job")
+    with pytest.raises(NoVarianceError, match="predictor 'one'"):
+        who_is_missing(answers(frame.assign(one=1)), "a", predictors="one")
     with pytest.raises(OptionError, match="of"):
         who_is_missing(resp, predictors="job")
     with pytest.raises(UnknownNameError, match="scale or item"):

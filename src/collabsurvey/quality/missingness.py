@@ -87,7 +87,15 @@ class MissingnessResult(Result):
         return tables[part].copy()
 
     def table(self) -> Table:
-        """Items with what is missing, worst first; scales and patterns are in the notes."""
+        """Groups where there are any, else items, worst first; patterns are in the notes."""
+        if self.by_group is not None:
+            return Table(
+                title=f"Missing answers by group: {self.missing_share:.1%} of all",
+                columns={str(name): self.by_group[name].tolist() for name in self.by_group.columns},
+                formats={"missing_share": ".1%"},
+                labels={"missing_share": "share"},
+                notes=(*self.notes, "Items, scales and patterns: to_frame(part)."),
+            )
         shown = self.by_item.sort_values("missing_share", ascending=False, kind="stable")
         top = self.patterns[self.patterns["n_missing"] > 0].head(MOST_SHOWN)
         frequent = [f"{missing} ({n})" for missing, n in zip(top["missing"], top["n"], strict=True)]

@@ -88,7 +88,7 @@ class MissingnessModel(Result):
             {name: frame[name].tolist() for name in names},
             self.notes,
             formats=dict.fromkeys(("odds_ratio", "odds_low", "odds_high"), ".2f"),
-            labels={"odds_low": "from", "odds_high": "to", "p_value": "p"},
+            labels={"odds_low": "CI low", "odds_high": "CI high", "p_value": "p"},
         )
 
     def chart(self) -> Chart:
@@ -137,10 +137,10 @@ def who_is_missing(
     Raises
     ------
     NoVarianceError
-        Nobody, or everybody, is missing.
+        A predictor has one value only.
     DataError
-        Among the levels of a predictor all or nobody is missing, so that its odds are
-        infinite; it is named.
+        Nobody, or everybody, is missing; or it is so among the levels of a predictor, whose
+        odds are then infinite; it is named.
 
     Warns
     -----
@@ -177,9 +177,9 @@ def who_is_missing(
         )  # fmt: skip
     y = gone[known].astype(float)
     if y.min() == y.max():
-        everybody = "everybody" if y[0] else "nobody"
-        raise NoVarianceError(
-            f"{what} ({everybody} is missing)", method="A model of who is missing"
+        raise DataError(
+            f"{what[0].upper()}{what[1:]} is missing from {'everybody' if y[0] else 'nobody'}, so "
+            "there is nothing to model."
         )
     x, terms, shares = _design(columns, rows, known, y)
     groups, n_clusters, few = _groups(rows, by, known)
@@ -190,6 +190,7 @@ def who_is_missing(
     notes = [
         f"Logistic regression; {len(y)} rows" + (f", {lost} without a predictor left out." if lost
         else "."),
+        _references(shares),
         f"Errors over {n_clusters} clusters." if n_clusters else "Rows taken as independent.",
         few,
         f"Only {per_term:.0f} missing for each term: read the odds as rough."
@@ -212,6 +213,15 @@ def who_is_missing(
         conf_level=conf_level,
         notes=tuple(note for note in notes if note),
     )
+
+
+def _references(shares: pd.DataFrame) -> str:
+    """Which level of each predictor the others are compared with."""
+    first = shares.groupby("predictor", sort=False)["level"].first()
+    if not len(first):
+        return ""
+    said = ", ".join(f"{level} ({predictor})" for predictor, level in first.items())
+    return f"Odds compared with: {said}."
 
 
 def _needed(
