@@ -89,12 +89,13 @@ class MissingnessResult(Result):
     def table(self) -> Table:
         """Groups where there are any, else items, worst first; patterns are in the notes."""
         if self.by_group is not None:
+            groups = self.by_group[self.by_group["item"] == "(all)"].drop(columns="item")
             return Table(
                 title=f"Missing answers by group: {self.missing_share:.1%} of all",
-                columns={str(name): self.by_group[name].tolist() for name in self.by_group.columns},
+                columns={str(name): groups[name].tolist() for name in groups.columns},
                 formats={"missing_share": ".1%"},
                 labels={"missing_share": "share"},
-                notes=(*self.notes, "Items, scales and patterns: to_frame(part)."),
+                notes=(*self.notes, "Items by group: to_frame('groups')."),
             )
         shown = self.by_item.sort_values("missing_share", ascending=False, kind="stable")
         top = self.patterns[self.patterns["n_missing"] > 0].head(MOST_SHOWN)
