@@ -66,6 +66,7 @@ def test_a_partnership_is_the_mean_of_its_schools(engine: Engine) -> None:
         assert_allclose(row["mean"], values.mean(), rtol=1e-12)
         assert_allclose([row["ci_low"], row["ci_high"]], interval, rtol=1e-10)
     assert any("every school counting once" in note for note in result.notes)
+    assert any("the number of schools less one" in note for note in result.notes)
 
 
 def test_groups_are_in_order_and_as_they_were_in_the_data() -> None:
@@ -193,6 +194,22 @@ def test_wrong_eligible_numbers_are_refused(eligible: object, sentence: str) -> 
         aggregate(staff(), "school", eligible=eligible)
 
 
+@pytest.mark.parametrize("kind", [as_is, pl.from_pandas])
+def test_columns_that_are_no_counts_are_passed_over(kind: Engine) -> None:
+    table = pd.DataFrame(
+        {"school": ["x", "y"], "wave": [1, 1], "staff": [4, 5], "synthetic": [True, True]}
+    )
+    result = aggregate(score(answers()), "cluster", eligible=kind(table))
+    assert result.to_frame()["n_eligible"].tolist() == [4, 5]
+    both = pd.concat([table, table.assign(wave=2, staff=9)])
+    crossed = aggregate(score(answers()), ["cluster", "wave"], eligible=kind(both))
+    assert crossed.to_frame()["n_eligible"].tolist() == [4, 9, 5, 9]
+    with pytest.raises(DataError, match=r"twice: x, y.*keep one wave.*\['staff'\]\.sum\(\)"):
+        aggregate(score(answers()), "cluster", eligible=kind(both))
+    with pytest.raises(DataError, match="one column of counts; it has none"):
+        aggregate(score(answers()), "cluster", eligible=kind(table[["school", "synthetic"]]))
+
+
 def answers(engine: Engine = as_is, **roles: str) -> Responses:
     """Two waves of the same people, two of whom come twice."""
     frame = pd.DataFrame(
@@ -223,7 +240,9 @@ def test_a_person_who_answered_twice_counts_once(engine: Engine) -> None:
 
 
 def test_roles_may_be_crossed() -> None:
-    frame = aggregate(score(answers()), ["cluster", "wave"]).to_frame()
+    result = aggregate(score(answers()), ["cluster", "wave"])
+    assert not any("several times" in note for note in result.notes)  # once in each wave
+    frame = result.to_frame()
     assert frame[["school", "wave", "n"]].to_numpy().tolist() == [
         ["x", 1, 2],
         ["x", 2, 1],
@@ -259,10 +278,10 @@ def test_summary_and_chart() -> None:
         "1044C1ST  COH01  2  3.00  0.00    3.00     3.00           2.87         0.26  yes\n"
         "1044C2ND  COH01  3  2.00  1.00   −0.48     4.48           2.54         0.35  no\n"
         "\n"
-        "Note. Mean of the respondents of each GRP; t interval on respondents − 1.\n"
+        "Note. Mean of the respondents of each GRP; t interval on respondents less one.\n"
         "Note. Every respondent the same, so an interval without width that says nothing about "
         "others: 1044C1ST.\n"
-        "Note. Fewer than 3 respondents, not to be published: 1044C1ST."
+        "Note. Fewer than 3 respondents, not to be published: the GRP 1044C1ST."
     )
     assert "1044B2ND" in result.chart().to_svg()
     with pytest.raises(UnknownNameError, match="has no scale 'COH9'"):

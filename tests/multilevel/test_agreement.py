@@ -19,6 +19,7 @@ from collabsurvey.errors import (
     WeightsNotAppliedError,
 )
 from collabsurvey.multilevel.agreement import agreement
+from collabsurvey.multilevel.agreement_chart import counts_in_bars
 from collabsurvey.numerics.agreement import group_medians, null_variance, rwg, rwg_j
 from collabsurvey.responses import Responses, from_frame
 from support import dataset, gold
@@ -176,7 +177,7 @@ def test_single_respondents_and_missing_rows_are_counted() -> None:
         "Rows without an answer to every item, left out: 1.",
         "Rows without school, left out: 1.",
         "with one respondent, so without agreement: 1.",
-        "Fewer than 5 respondents, not to be published: 0, 2.",
+        "Fewer than 5 respondents, not to be published: the school 0, 2.",
     ):
         assert sentence in text
     assert "rwg(j)" in result.chart().to_svg()
@@ -239,3 +240,23 @@ def test_a_constant_item_agrees() -> None:
     result = agreement(made(frame_of().assign(a=5)), "s").to_frame()
     assert result["rwg_j"].notna().sum() == 3
     assert result["awg"].isna().all()  # nobody can dissent at the end of the scale
+
+
+def test_many_groups_are_counted_in_bars() -> None:
+    result = agreement(responses_of("bhr2000", ITEMS["bhr2000"]), "s", "GRP")
+    chart = result.chart()
+    assert chart.size == (7.0, 4.0)
+    values = result.to_frame()["rwg_j"]
+    assert f"of {len(values)} groups" in chart.description
+    assert f"{(values >= 0.7).sum()} at .70 or more" in chart.description
+    bars = chart.plot().patches
+    assert sum(bar.get_height() for bar in bars) == len(values)
+    svg = chart.to_svg()
+    assert "fewer than 10 respondents" in svg
+    assert "uniform null" in svg
+
+
+def test_an_edge_belongs_to_the_bar_above_it() -> None:
+    bars = counts_in_bars(np.array([0.0, 0.7, 0.05 * 14, 0.699, 1.0]))
+    assert bars[[0, 13, 14, 19]].tolist() == [1, 1, 2, 1]
+    assert bars.sum() == 5

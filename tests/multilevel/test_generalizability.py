@@ -16,9 +16,11 @@ from collabsurvey.errors import (
     OptionError,
     UnknownNameError,
 )
-from collabsurvey.multilevel.decision import decision
+from collabsurvey.multilevel.decision import decision, range_sentence
 from collabsurvey.multilevel.generalizability import generalizability, respondents_in_clusters
 from collabsurvey.multilevel.icc import icc
+from collabsurvey.multilevel.waba import waba
+from collabsurvey.multilevel.wording import counted, several
 from collabsurvey.responses import Responses, from_frame
 from support import dataset, gold
 
@@ -228,3 +230,60 @@ def test_bad_plans_are_refused() -> None:
         decision(schools())
     with pytest.raises(OptionError, match="facet='judge'"):
         decision(icc(ratings(), "y", "subject"), facet="judge")
+
+
+def test_a_plan_says_which_rows_and_which_estimator_it_rests_on() -> None:
+    frame = dataset("bhr2000")
+    items = ["AF06", "AF07", "AP12", "AS14", "AS16", "AS28"]
+    frame.loc[:99, "AF06"] = np.nan
+    responses = from_frame(
+        frame, scales={"s": items}, response_range=(1, 5), roles={"cluster": "GRP"}
+    )
+    text = " ".join(decision(responses, "s").notes)
+    assert f"{len(frame) - 100} of {len(frame)} rows (the complete ones)" in text
+    assert "REML of the scores" in text
+    assert "may need another number" in text
+    scores = frame[["GRP"]].assign(s=frame[items].mean(axis=1))
+    for method, name in (("anova", "analysis of variance"), ("reml", "REML")):
+        note = decision(icc(scores, "s", "GRP", method=method)).notes[0]  # type: ignore[arg-type]
+        assert f"({name})" in note
+        assert f"{len(frame):,} for s" in note
+
+
+def test_a_plan_says_that_waves_are_pooled() -> None:
+    frame = pd.concat([dataset("bhr2000").assign(who=range(5400), wave=wave) for wave in (1, 2)])
+    responses = from_frame(
+        frame,
+        scales={"s": ["AF06", "AF07"]},
+        response_range=(1, 5),
+        roles={"cluster": "GRP", "respondent": "who", "wave": "wave"},
+    )
+    sentence = "10800 rows of 5400 people: rows of each wave are pooled here."
+    assert sentence in decision(responses, "s").notes
+    assert sentence in waba(responses, "AF06", "AF07").notes
+
+
+@pytest.mark.parametrize(
+    ("fewest", "most", "words"),
+    [
+        (3, 9, "between 3 and 9 items for 0.70 within the interval."),
+        (3, None, "at the upper limit of the interval, 3 items reach 0.70; at the lower limit no"),
+        (None, None, "no number of items reaches 0.70 anywhere in the interval."),
+    ],
+)
+def test_numbers_at_the_limits_in_words(fewest: int | None, most: int | None, words: str) -> None:
+    said = range_sentence(fewest, most, facet="items", goal="0.70", interval="the interval")
+    assert said.startswith(words)
+
+
+def test_facets_are_counted_in_words() -> None:
+    frame = design(2).rename(columns={"t": "wave", "i": "IT"})
+    assert "(3 waves, 4 IT)" in generalizability(frame, "y", "p", ["wave", "IT"]).summary()
+    asked = generalizability(frame, "y", "p", ["wave", "IT"], method="reml")
+    assert asked.notes[0] == "Variance components by REML, as asked."
+    gaps = generalizability(frame.iloc[1:], "y", "p", ["wave", "IT"])
+    assert gaps.notes[0] == "Variance components by REML, since some cells are empty."
+    words = ["school", "class", "facility", "day", "batch", "GRP", "x_1", "t"]
+    plural = ["schools", "class", "facilities", "days", "batches", "GRP", "x_1", "t"]
+    assert [several(word) for word in words] == plural
+    assert [counted(1, "day"), counted(2.5, "day")] == ["1 day", "2.5 days"]

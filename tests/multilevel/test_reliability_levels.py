@@ -22,6 +22,7 @@ from collabsurvey.errors import (
 )
 from collabsurvey.moments.clustered import within_group_sscp
 from collabsurvey.multilevel.level_ratios import Denominator
+from collabsurvey.multilevel.levels import no_interval
 from collabsurvey.multilevel.reliability_levels import (
     Interval,
     two_level_alpha,
@@ -46,6 +47,7 @@ from collabsurvey.numerics.two_level_fit import (
     saturated,
 )
 from collabsurvey.responses import Responses, from_frame
+from collabsurvey.simulation import simulate_cohort
 from support import dataset, gold, matrix
 
 GOLD = gold("07_multilevel_aggregation")
@@ -390,3 +392,60 @@ def test_lost_rows_are_counted_and_shown() -> None:
     assert "Rows without an answer to every item, left out: 1." in text
     assert "Rows without school, left out: 1." in text
     assert "alpha_between" in result.chart().to_svg()
+
+
+@pytest.fixture(scope="module")
+def cohort() -> Responses:
+    return simulate_cohort(
+        ["trust", "culture"], n_partnerships=4, n_schools=24, n_staff=25, waves=2, seed=3
+    ).responses
+
+
+NUMBERS = ["std_error", "ci_low", "ci_high"]
+
+
+@pytest.mark.parametrize(
+    ("scale", "ci", "reason"),
+    [
+        ("tru.expect", "jackknife", "estimated at its bound of 1"),
+        ("tru.expect", "sandwich", "estimated at its bound of 1"),
+        ("tru.expect", "bootstrap", "estimated at its bound of 1"),
+        ("cul.help", "jackknife", "it reaches its bound of 1 when some group is left out"),
+        ("cul.help", "sandwich", "the lower limit would be below −1"),
+        ("tru.invest", "jackknife", "the lower limit would be below −1"),
+    ],
+)
+def test_no_interval_where_it_would_only_look_exact(
+    cohort: Responses, scale: str, ci: Interval, reason: str
+) -> None:
+    result = two_level_omega(cohort, scale, ci=ci, n_boot=100)
+    frame = result.to_frame().set_index("coefficient")
+    assert frame.loc["omega_between", NUMBERS].isna().all()
+    assert np.isfinite(frame.loc["omega_between", "estimate"])
+    rest = frame.drop(index="omega_between")
+    assert rest[NUMBERS].notna().all(axis=None)
+    assert (rest["ci_low"] > -1).all()
+    said = [note for note in result.notes if note.startswith("No standard error and no interval")]
+    assert len(said) == 1
+    assert "for omega_between: " in said[0]
+    assert reason in said[0]
+    assert "omega_between" in result.chart().to_svg()
+    assert "omega_between" in result.summary()
+
+
+def test_waves_of_one_person_are_said_to_be_pooled(cohort: Responses) -> None:
+    sentence = f"{cohort.n_rows} rows of {cohort.n_respondents} people"
+    for method in (two_level_alpha, two_level_omega):
+        assert any(sentence in note for note in method(cohort, "cul.help").notes)
+    persons = two_level_alpha(cohort, "cul.help", "respondent")
+    assert not any("are pooled here" in note for note in persons.notes)
+
+
+def test_each_reason_for_no_interval() -> None:
+    row = {"coefficient": "irr", "estimate": 0.5, "std_error": 0.1, "ci_low": 0.2}
+    assert no_interval(row, beyond=False) == ""
+    assert "estimated at 0" in no_interval({**row, "estimate": np.nan}, beyond=False)
+    assert "does not move" in no_interval({**row, "std_error": 0.0}, beyond=False)
+    assert "does not move" in no_interval({**row, "std_error": np.nan}, beyond=False)
+    assert "some group is left out" in no_interval(row, beyond=True)
+    assert "below −1" in no_interval({**row, "ci_low": -np.inf}, beyond=False)

@@ -19,6 +19,7 @@ from collabsurvey.errors import OptionError, UnknownNameError, check_level, list
 from collabsurvey.multilevel.eligible import eligible_counts
 from collabsurvey.multilevel.groups import Groups, groups_of
 from collabsurvey.multilevel.inputs import chosen_scales, score_table
+from collabsurvey.multilevel.wording import several
 from collabsurvey.numerics.intervals import t_quantile
 from collabsurvey.numerics.oneway import group_reliability, one_way, shrunken_means
 from collabsurvey.results import Result
@@ -148,7 +149,9 @@ def aggregate(
         the cluster role is known and is not among the groups, it is taken without asking.
     eligible : mapping, pandas Series or frame, optional
         How many could have answered, by group; gives `n_eligible` and `response_rate`. A
-        frame has the grouping columns and one column of counts.
+        frame has the grouping columns and one column of counts. Columns of text, of true and
+        false, and those that have a role in the responses (such as the wave) are no counts. Two
+        rows of a group are refused, not added: at two waves they count the same people.
     min_n : int
         Groups with fewer respondents get `below_min_n`.
     scales : sequence of str, optional
@@ -189,7 +192,9 @@ def aggregate(
     names = chosen_scales(table, scales, keys=[*keys, *([unit] if unit else [])])
     groups = groups_of(table, names, keys, unit)
     notes = list(groups.notes)
-    groups, counts, found_notes = eligible_counts(eligible, groups, keys)
+    groups, counts, found_notes = eligible_counts(
+        eligible, groups, keys, roles=tuple(table.roles.values())
+    )
     notes += found_notes
     parts, grand = [], {}
     for name in names:
@@ -273,11 +278,11 @@ def general_notes(
     """How the means were made, which of them have no error, which are below `min_n`."""
     place = " and ".join(keys)
     if unit is None:
-        notes = [f"Mean of the respondents of each {place}; t interval on respondents − 1."]
+        notes = [f"Mean of the respondents of each {place}; t interval on respondents less one."]
     else:
         notes = [
             f"Plain mean of the means of each {unit}, every {unit} counting once; t interval on "
-            f"the number of {unit} − 1."
+            f"the number of {several(unit)} less one."
         ]
     what = "respondent" if unit is None else unit
     if names := group_names(frame[frame["n_units"] == 1], keys):
@@ -290,7 +295,10 @@ def general_notes(
     if names := group_names(frame[frame["n_units"] == 0], keys):
         notes.append(f"Nobody with a score, so no mean: {listed(names)}.")
     if names := group_names(frame[frame["below_min_n"] & (frame["n"] > 0)], keys):
-        notes.append(f"Fewer than {min_n} respondents, not to be published: {listed(names)}.")
+        notes.append(
+            f"Fewer than {min_n} respondents, not to be published: "
+            f"the {' · '.join(keys)} {listed(names)}."
+        )
     return notes
 
 

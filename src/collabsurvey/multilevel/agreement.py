@@ -28,6 +28,7 @@ from collabsurvey.moments.columns import group_values, numeric_columns
 from collabsurvey.moments.covariance import item_names
 from collabsurvey.moments.respondents import repeated_rows_note
 from collabsurvey.moments.split import role_or_column
+from collabsurvey.multilevel.agreement_chart import agreement_spread
 from collabsurvey.multilevel.agreement_nulls import Options, answer_options, null_variances
 from collabsurvey.numerics import agreement as kernel
 from collabsurvey.numerics.agreement import Null
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 GOOD_AGREEMENT = 0.70  # the customary cut-off of rwg; LeBreton & Senter (2008, Table 3): strong
+MOST_DOTS = 40  # more groups are counted, not named
 OWN_COLUMNS = ("n", "rwg", "rwg_j", "rwg_star", "ad", "ad_median", "awg", "below_min_n")
 
 
@@ -124,15 +126,28 @@ class AgreementResult(Result):
         )
 
     def chart(self) -> Chart:
-        """rwg(j) of each cluster, from low to high; hollow: fewer than `min_n` respondents."""
+        """rwg(j) of each cluster, from low to high; of more than 40, how many have which.
+
+        Hollow, or light: fewer than `min_n` respondents.
+        """
         frame = self.clusters_frame
         frame = frame[frame["rwg_j"].notna()].sort_values("rwg_j", kind="stable")
+        title = f"Agreement on {self.scale} by {self.cluster}"
+        axis = f"rwg(j), {next(iter(self.null_variances)).replace('_', ' ')} null"
+        if len(frame) > MOST_DOTS:
+            return agreement_spread(
+                frame["rwg_j"].to_numpy(),
+                frame["below_min_n"].to_numpy(),
+                title=title,
+                axis=axis,
+                reference=GOOD_AGREEMENT,
+                min_n=self.min_n,
+            )
         return dot_chart(
             labels=[str(label) for label in frame[self.cluster]],
             values=frame["rwg_j"].tolist(),
-            title=f"Agreement on {self.scale} by {self.cluster}",
-            axis=f"rwg(j), {next(iter(self.null_variances))} null "
-            f"(hollow: fewer than {self.min_n} respondents)",
+            title=title,
+            axis=f"{axis} (hollow: fewer than {self.min_n} respondents)",
             reference=GOOD_AGREEMENT,
             highlight=frame["below_min_n"].tolist(),
         )
@@ -351,5 +366,7 @@ def count_notes(
             f"could dissent: {extreme} groups."
         )
     if small:
-        notes.append(f"Fewer than {min_n} respondents, not to be published: {listed(small)}.")
+        notes.append(
+            f"Fewer than {min_n} respondents, not to be published: the {cluster} {listed(small)}."
+        )
     return notes

@@ -29,7 +29,8 @@ def center(data: Any, columns: str | Sequence[str], cluster: str) -> Any:
     -------
     frame
         In the caller's engine with order and index kept; a lazy frame stays lazy. Cluster
-        means are of the rows that have a value. Rows without a cluster get neither part.
+        means are of the rows that have a value; a person with several (waves) counts as often.
+        Rows without a cluster get neither part.
 
     Raises
     ------

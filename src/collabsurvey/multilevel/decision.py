@@ -7,18 +7,19 @@ single facet.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from collabsurvey.display import Chart, Table
 from collabsurvey.display.charts import ACCENT, GRID, INK, QUIET
-from collabsurvey.errors import DataError, OptionError, UnknownNameError, check_level
+from collabsurvey.errors import DataError, OptionError, UnknownNameError, check_level, listed
 from collabsurvey.multilevel.generalizability import (
     GeneralizabilityResult,
     respondents_in_clusters,
 )
 from collabsurvey.multilevel.icc import IccResult
+from collabsurvey.multilevel.wording import counted
 from collabsurvey.responses.responses import Responses
 from collabsurvey.results import Result
 
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 
 COUNTS = (1, 2, 3, 5, 8, 10, 15, 20, 30, 50, 100)
 MOST_NEEDED = 10_000  # more of a facet than this is no plan
+OTHER_WAY = (
+    "A plan from an icc result rests on all scores and, unless asked for REML, on the analysis of "
+    "variance; it may need another number."
+)
 
 
 @dataclass(frozen=True)
@@ -164,6 +169,14 @@ def decision(
     The interval is that of the intraclass correlation, carried over to each number; with
     random items there is none. Numbers needed at its limits show how far the plan can be
     trusted: with few schools, not far.
+
+    Responses and an `icc` result of their scores can give different numbers. Responses: REML of
+    the rows without a missing answer. `icc`: every row with a score, each person once, by the
+    analysis of variance unless `method="reml"`, which weighs unequal groups otherwise; with
+    complete answers of different people, REML gives the same from both. Prefer
+    `decision(icc(score(responses), method="reml"))`: it is about the scores that will be averaged
+    and loses nobody. Take responses where the items vary too (`fixed_items=False`). The notes say
+    how many rows and which estimator each rests on.
     """
     check_level(conf_level)
     if not 0 < target < 1:
@@ -176,6 +189,7 @@ def decision(
         source = respondents_in_clusters(
             source, items, cluster, fixed_items=fixed_items, conf_level=conf_level
         )
+        source = replace(source, notes=(*source.notes, OTHER_WAY))
     if isinstance(source, IccResult):
         if facet is not None:
             raise OptionError("facet", facet, allowed=(None,))
@@ -201,7 +215,20 @@ def from_icc(source: IccResult, *, target: float, counts: Sequence[int]) -> Deci
         target=target,
         counts=counts,
         conf_level=source.conf_level,
-        notes=(f"From ICC(1) by {source.cluster}.", *source.notes[2:]),
+        notes=(basis_note(source), *source.notes[2:]),
+    )
+
+
+def basis_note(source: IccResult) -> str:
+    """Which rows and which estimator an `icc` result rests on, and where another may come from."""
+    frame = source.variables_frame
+    counts = [f"{n:,} for {name}" for name, n in zip(frame["variable"], frame["n"], strict=True)]
+    estimator, other = "analysis of variance", "Complete rows and REML"
+    if source.method == "reml":
+        estimator, other = "REML", "Complete rows"
+    return (
+        f"From ICC(1) by {source.cluster} ({estimator}) of all who have a value: "
+        f"{listed(counts)}. {other}, as a plan from responses takes them, may need another number."
     )
 
 
@@ -231,11 +258,7 @@ def from_components(
     curves: tuple[Curve, ...] = (curve,)
     if source.score_icc is not None and chosen == "respondent":
         curves = tuple(icc_curve(source.objects, value) for value in source.score_icc)
-    others = [
-        f"{size:.4g} {name}{'s' if size > 1 and not name.endswith('s') else ''}"
-        for name, size in sizes.items()
-        if name != chosen
-    ]
+    others = [counted(size, name) for name, size in sizes.items() if name != chosen]
     return result_of(
         [curves],
         facet=f"{chosen}s" if chosen == "respondent" else chosen,
@@ -281,9 +304,14 @@ def result_of(
             found["n_at_ci_low"] = limits[0].needed(target)
             found["n_at_ci_high"] = limits[1].needed(target)
             found_notes.append(
-                f"{curve.name}: between {told(limits[1].needed(target))} and "
-                f"{told(limits[0].needed(target))} {facet} for {target:.2f} within the "
-                f"{conf_level:.0%} interval of ICC(1)."
+                f"{curve.name}: "
+                + range_sentence(
+                    limits[1].needed(target),
+                    limits[0].needed(target),
+                    facet=facet,
+                    goal=f"{target:.2f}",
+                    interval=f"the {conf_level:.0%} interval of ICC(1)",
+                )
             )
         if curve.needed(target) is None:
             found_notes.append(
@@ -302,6 +330,20 @@ def result_of(
         curves=tuple(curve for curve, *_ in curves),
         notes=tuple(found_notes),
     )
+
+
+def range_sentence(
+    fewest: int | None, most: int | None, *, facet: str, goal: str, interval: str
+) -> str:
+    """What the limits of an interval need: at its upper limit the fewest, at its lower the most."""
+    if fewest is None:
+        return f"no number of {facet} reaches {goal} anywhere in {interval}."
+    if most is None:
+        return (
+            f"at the upper limit of {interval}, {fewest} {facet} reach {goal}; at the lower limit "
+            "no number does."
+        )
+    return f"between {fewest} and {most} {facet} for {goal} within {interval}."
 
 
 def told(n: int | None) -> str:

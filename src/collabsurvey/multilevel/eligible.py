@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,12 +15,12 @@ from collabsurvey.quality.eligible import read_counts
 
 
 def eligible_counts(
-    eligible: Any, groups: Groups, keys: Sequence[str]
+    eligible: Any, groups: Groups, keys: Sequence[str], *, roles: Collection[str] = ()
 ) -> tuple[Groups, FloatArray, list[str]]:
     """Groups, with those added that nobody answered in; eligible people (G,); what to say."""
     if eligible is None:
         return groups, np.full(len(groups.labels), np.nan), []
-    counts = read_counts(eligible, keys)
+    counts = read_counts(eligible, keys, roles=roles)
     notes = []
     if silent := [label for label in counts if label not in set(groups.labels)]:
         groups = with_empty(groups, silent)

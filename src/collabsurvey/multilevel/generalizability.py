@@ -28,7 +28,8 @@ from collabsurvey.multilevel.crossed import (
     reml_components,
 )
 from collabsurvey.multilevel.inputs import score_table
-from collabsurvey.multilevel.levels import level_moments
+from collabsurvey.multilevel.levels import level_moments, pooled_note
+from collabsurvey.multilevel.wording import counted
 from collabsurvey.numerics.typing import FloatArray
 from collabsurvey.numerics.variance_components import OneWayReml, one_way_reml, wald_ratio_interval
 from collabsurvey.responses.responses import Responses
@@ -117,7 +118,7 @@ class GeneralizabilityResult(Result):
     def table(self) -> Table:
         """Variance components with their shares, and both coefficients."""
         frame = self.components_frame[["source", "variance", "share"]]
-        sizes = ", ".join(f"{count:.4g} {facet}" for facet, count in self.sizes.items())
+        sizes = ", ".join(counted(count, facet) for facet, count in self.sizes.items())
         return Table(
             title=f"Generalizability of {self.objects}: {self.generalizability:.2f} relative, "
             f"{self.dependability:.2f} absolute ({sizes})",
@@ -228,9 +229,9 @@ def crossed_result(
     sources = tuple(
         Source(name, max(raw[name], 0.0), one, own) for name, (own, one) in named.items()
     )
+    reml = "REML, as asked." if grid.complete else "REML, since some cells are empty."
     notes = [
-        "Variance components by "
-        + ("analysis of variance." if use_anova else "REML: some cells are empty, or as asked."),
+        f"Variance components by {'analysis of variance.' if use_anova else reml}",
         "The residual holds the highest interaction and error of measurement.",
     ]
     if negative := [name for name in named if raw[name] < 0]:
@@ -321,11 +322,12 @@ def respondents_in_clusters(
         Source(name, max(raw[name], 0.0), one, own) for name, (one, own) in facets.items()
     )
     notes = [
-        f"{int(pieces.n.sum())} complete rows in {len(pieces.n)} groups of {column}; variance "
-        "components by REML of the scores and of the item contrasts.",
+        f"{int(pieces.n.sum())} of {responses.n_rows} rows (the complete ones) in {len(pieces.n)} "
+        f"groups of {column}; variance components by REML of the scores and of the item contrasts.",
         "Items are "
         + ("the same in every use (fixed)." if fixed_items else "a sample of possible ones."),
     ]
+    notes += pooled_note(responses, column)
     if negative := [name for name in facets if raw[name] < 0]:
         notes.append(f"Negative, set to 0: {', '.join(negative)}.")
     if pieces.n_without_cluster:

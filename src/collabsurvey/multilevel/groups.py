@@ -72,7 +72,7 @@ def groups_of(
     person = repeated_person(table)
     moments = grouped(table.frame, scales, [*nested, person] if person else nested)
     notes = []
-    if person:
+    if person and (moments.n > 1).any():
         notes.append("People answered several times; each counts once, with their mean.")
     if moments.n_without_group:
         missing = " or ".join([*nested, person] if person else nested)

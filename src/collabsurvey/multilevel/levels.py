@@ -6,7 +6,7 @@ Lai (2021) doi:10.1037/met0000287 for whole scores and observed means of cluster
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ from collabsurvey.errors import (
 from collabsurvey.instruments.scales import scale_name
 from collabsurvey.moments import ClusterMoments, cluster_moments
 from collabsurvey.moments.covariance import item_names, key_signs
-from collabsurvey.moments.respondents import cluster_column
+from collabsurvey.moments.respondents import cluster_column, repeated_rows_note
 from collabsurvey.numerics.intervals import t_quantile
 from collabsurvey.numerics.linalg import aliased_columns
 from collabsurvey.numerics.two_level_cov import TwoLevelMoments
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FEW_CLUSTERS = 20  # below, what holds between clusters is known roughly
+NOTHING_LEFT = 1e-8  # error share, or standard error, that only a bound produces
+LEAST_LIMIT = -1.0  # a reliability has no use below 0; lower limits than this come from a bound
 
 MEANINGS = {
     "within": "differences between members of one cluster",
@@ -211,6 +213,64 @@ def logged_interval(
         return float(1 - rest * np.exp(reach)), float(1 - rest * np.exp(-reach))
 
 
+def row_of(
+    name: str, estimate: float, std_error: float, limits: tuple[float, float]
+) -> dict[str, object]:
+    """One row of the result."""
+    return {
+        "coefficient": name,
+        "estimate": estimate,
+        "std_error": std_error,
+        "ci_low": limits[0],
+        "ci_high": limits[1],
+        "meaning": MEANINGS[name.removeprefix("alpha_").removeprefix("omega_")],
+    }
+
+
+def believable(
+    rows: list[dict[str, object]], *, beyond: Collection[str]
+) -> tuple[list[dict[str, object]], list[str]]:
+    """Rows without the errors and limits that mean nothing, and sentences that say why.
+
+    `beyond`: coefficients that reach 1 when some cluster is left out.
+    """
+    reasons: dict[str, list[str]] = {}
+    kept = []
+    for row in rows:
+        name = str(row["coefficient"])
+        if reason := no_interval(row, beyond=name in beyond):
+            reasons.setdefault(reason, []).append(name)
+            kept.append({**row, **dict.fromkeys(("std_error", "ci_low", "ci_high"), np.nan)})
+        else:
+            kept.append(row)
+    return kept, [
+        f"No standard error and no interval for {listed(names)}: {reason}."
+        for reason, names in reasons.items()
+    ]
+
+
+def no_interval(row: Mapping[str, object], *, beyond: bool) -> str:
+    """Why the error and the limits of a coefficient mean nothing; "" where they do."""
+    value, error, low = (float(str(row[name])) for name in ("estimate", "std_error", "ci_low"))
+    if not np.isfinite(value):
+        return "the variance it is a share of is estimated at 0"
+    if 1 - value <= NOTHING_LEFT:
+        return "estimated at its bound of 1, where the data do not tell how far off it may be"
+    if beyond:
+        return "it reaches its bound of 1 when some group is left out, so its spread is unknown"
+    if not error > NOTHING_LEFT:
+        return "estimated at a bound from which leaving out groups does not move it"
+    if not np.isfinite(low) or low < LEAST_LIMIT:
+        return "the lower limit would be below −1, so the data hardly bear on it"
+    return ""
+
+
+def pooled_note(responses: Responses, column: str) -> list[str]:
+    """Say that rows of one person count separately, unless persons are the clusters."""
+    note = "" if responses.roles.get("respondent") == column else repeated_rows_note(responses)
+    return [note] if note else []
+
+
 def common_notes(
     responses: Responses, pieces: ClusterMoments, column: str, *, conf_level: float, ci: str
 ) -> list[str]:
@@ -228,6 +288,7 @@ def common_notes(
             f"{conf_level:.0%} intervals by the {ci} over groups of {column} on log(1 − "
             f"reliability), t on {g - 1} df."
         )
+    notes += pooled_note(responses, column)
     lost = responses.n_rows - n - pieces.n_without_cluster
     if lost:
         notes.append(f"Rows without an answer to every item, left out: {lost}.")

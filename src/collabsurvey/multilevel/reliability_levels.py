@@ -28,11 +28,12 @@ from collabsurvey.multilevel.level_ratios import (
     omega_ratios,
 )
 from collabsurvey.multilevel.levels import (
-    MEANINGS,
     LevelsResult,
+    believable,
     common_notes,
     level_moments,
     logged_interval,
+    row_of,
     two_level_moments,
 )
 from collabsurvey.numerics.itemstats import coefficient_alpha
@@ -46,7 +47,7 @@ from collabsurvey.numerics.two_level_fit import (
     fit_saturated,
     saturated,
 )
-from collabsurvey.numerics.typing import FloatArray
+from collabsurvey.numerics.typing import BoolArray, FloatArray
 from collabsurvey.progress import track
 from collabsurvey.reliability.cluster_alpha import jackknife_interval
 from collabsurvey.responses.responses import Responses
@@ -54,6 +55,7 @@ from collabsurvey.responses.responses import Responses
 Interval = Literal["jackknife", "sandwich", "bootstrap"]
 SEED = 20260901
 RESAMPLED = 1e-4  # slope per cluster left in a resampled fit
+NEAR_ONE = 1e-3  # share of 1 - reliability below which leaving a cluster out took nearly all of it
 
 
 def two_level_alpha(
@@ -106,7 +108,9 @@ def two_level_alpha(
     by the variance of observed means of the harmonic mean number of members, for a construct
     of clusters (Lai, 2021); `alpha_of_means` takes the observed means at face value, error of
     few members included, and is usually too high. A covariance between clusters that would not
-    be positive semidefinite is bounded there, which lavaan does not do.
+    be positive semidefinite is bounded there, which lavaan does not do. Standard error and limits
+    are missing, with a note, where an estimate is at its bound, where it gets there without some
+    cluster, and where the lower limit would be below -1: numbers there would only look exact.
     """
     pieces, column = checked(responses, items, cluster, ci, conf_level, n_boot, "Two-level alpha")
     moments = two_level_moments(pieces)
@@ -117,7 +121,7 @@ def two_level_alpha(
     def again(times: FloatArray) -> FloatArray:
         return ratios.at(bounded_saturated(moments.taken(times), tolerance=RESAMPLED).parameters)
 
-    rows = coefficient_rows(
+    rows, unknown = coefficient_rows(
         ratios,
         whole.parameters,
         Pieces(
@@ -131,8 +135,9 @@ def two_level_alpha(
         n_boot=n_boot,
         seed=seed,
     )
-    rows += observed_rows(pieces, conf_level=conf_level)
-    notes = common_notes(responses, pieces, column, conf_level=conf_level, ci=ci)
+    observed, also = believable(observed_rows(pieces, conf_level=conf_level), beyond=())
+    rows += observed
+    notes = common_notes(responses, pieces, column, conf_level=conf_level, ci=ci) + unknown + also
     notes.append(
         "alpha_single_level and alpha_of_means from observed covariances; their intervals by the "
         "jackknife over clusters."
@@ -179,7 +184,7 @@ def two_level_omega(
     Both levels are fitted together by maximum likelihood (lavaan's two-level `cfa`); unique
     variances are not allowed below zero. `omega_2level` means something only for a construct
     of members whose loadings are alike at both levels, `omega_cluster_mean` for a construct
-    that members share (Lai, 2021).
+    that members share (Lai, 2021). Intervals are missing where `two_level_alpha` says.
     """
     if denominator not in get_args(Denominator):
         raise OptionError("denominator", denominator, allowed=get_args(Denominator))
@@ -198,7 +203,7 @@ def two_level_omega(
             free = bounded_saturated(taken, tolerance=RESAMPLED)
         return ratios.at(omega_parts(fit_one_factor(taken, whole, factors), free, denominator))
 
-    rows = coefficient_rows(
+    rows, unknown = coefficient_rows(
         ratios,
         omega_parts(factors, whole, denominator),
         Pieces(
@@ -212,7 +217,7 @@ def two_level_omega(
         n_boot=n_boot,
         seed=seed,
     )
-    notes = common_notes(responses, pieces, column, conf_level=conf_level, ci=ci)
+    notes = common_notes(responses, pieces, column, conf_level=conf_level, ci=ci) + unknown
     notes.append(
         "One factor at each level. Denominator: "
         + ("variance implied by it." if denominator == "model" else "saturated variance.")
@@ -283,9 +288,10 @@ def coefficient_rows(
     conf_level: float,
     n_boot: int,
     seed: int,
-) -> list[dict[str, object]]:
-    """One row a coefficient, with its interval."""
+) -> tuple[list[dict[str, object]], list[str]]:
+    """One row a coefficient, with its interval; and why some have none."""
     values = ratios.at(x)
+    beyond: BoolArray = np.zeros(len(values), dtype=bool)
     if ci == "bootstrap":
         draws = np.concatenate(list(cluster_draws(n_clusters, n_boot, seed=seed)))
         several = draws[(draws > 0).sum(axis=1) > 2]
@@ -298,26 +304,37 @@ def coefficient_rows(
             shifts = ratios.shifts(x, pieces.influence())
             errors = np.sqrt((shifts**2).sum(axis=0) * n_clusters / (n_clusters - 1))
         else:
-            errors = jackknife_errors(ratios.at(pieces.left_out()), values)
+            without = ratios.at(pieces.left_out())
+            beyond = np.any(at_bound(without, values), axis=0)
+            errors = jackknife_errors(without, values)
         limits = [
             logged_interval(value, error, n_clusters=n_clusters, conf_level=conf_level)
             for value, error in zip(values, errors, strict=True)
         ]
-    return [
-        row_of(name, float(value), float(error), limit)
-        for name, value, error, limit in zip(ratios.names, values, errors, limits, strict=True)
-    ]
+    return believable(
+        [
+            row_of(name, float(value), float(error), limit)
+            for name, value, error, limit in zip(ratios.names, values, errors, limits, strict=True)
+        ],
+        beyond={name for name, odd in zip(ratios.names, beyond, strict=True) if odd},
+    )
 
 
 def jackknife_errors(without: FloatArray, values: FloatArray) -> FloatArray:
     """Standard errors (c,) from coefficients (G, c) without each cluster, by log(1 - reliability).
 
-    A coefficient of 1 or more without some cluster has no logarithm; it counts as very near 1.
+    NaN where a coefficient without some cluster is so near 1, or above, that its logarithm says
+    nothing.
     """
     g = len(without)
-    rest = np.maximum(1 - without, 1e-3 * np.maximum(1 - values, 1e-12))
+    rest = np.where(at_bound(without, values), np.nan, 1 - without)
     away = np.log(rest) - np.log(rest).mean(axis=0)
     return np.asarray((1 - values) * np.sqrt((g - 1) / g * (away**2).sum(axis=0)))
+
+
+def at_bound(without: FloatArray, values: FloatArray) -> BoolArray:
+    """Whether coefficients (G, c) are 1 or more, or so near that their logarithm runs away."""
+    return np.asarray(1 - without < NEAR_ONE * np.maximum(1 - values, 1e-12))
 
 
 def observed_rows(pieces: ClusterMoments, *, conf_level: float) -> list[dict[str, object]]:
@@ -331,20 +348,6 @@ def observed_rows(pieces: ClusterMoments, *, conf_level: float) -> list[dict[str
         found = jackknife_interval(part, estimate=value, conf_level=conf_level)
         rows.append(row_of(name, value, found.std_error, (found.ci_low, found.ci_high)))
     return rows
-
-
-def row_of(
-    name: str, estimate: float, std_error: float, limits: tuple[float, float]
-) -> dict[str, object]:
-    """One row of the result."""
-    return {
-        "coefficient": name,
-        "estimate": estimate,
-        "std_error": std_error,
-        "ci_low": limits[0],
-        "ci_high": limits[1],
-        "meaning": MEANINGS[name.removeprefix("alpha_").removeprefix("omega_")],
-    }
 
 
 def levels_result(

@@ -16,6 +16,7 @@ from collabsurvey.display.charts import dot_chart
 from collabsurvey.errors import DataError, NotEnoughDataError, NoVarianceError
 from collabsurvey.moments.clustered import within_group_sscp
 from collabsurvey.multilevel.inputs import score_table
+from collabsurvey.multilevel.levels import pooled_note
 from collabsurvey.responses.engine import group_codes, read_columns
 from collabsurvey.results import Result, table_from_frame
 
@@ -147,6 +148,7 @@ def waba(data: Any, x: str, y: str, cluster: str = "cluster") -> WabaResult:
         notes=(
             "r = eta_between_x · eta_between_y · r_between + eta_within_x · eta_within_y · "
             "r_within.",
+            *(pooled_note(table.responses, column) if table.responses is not None else ()),
             *((f"Rows without both variables or {column}, left out: {lost}.",) if lost else ()),
             *(("Synthetic data.",) if table.synthetic else ()),
         ),

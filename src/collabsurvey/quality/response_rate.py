@@ -123,7 +123,7 @@ def response_rate(
     require_responses(responses, method="response_rate")
     check_level(conf_level)
     keys = _keys(responses, by)
-    counts = read_counts(eligible, keys)
+    counts = read_counts(eligible, keys, roles=tuple(responses.roles.values()))
     labels, n_people, n_lost, typed = _people(responses, keys)
     found = dict(zip(labels, n_people.tolist(), strict=True))
     groups = sorted(set(found) | set(counts), key=_sort_key)
