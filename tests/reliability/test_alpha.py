@@ -544,3 +544,9 @@ def test_answers_and_weights_are_read_in_one_pass() -> None:
     source = duckdb.from_df(frame).order("random()")
     shuffled = alpha(in_schools(source, weight="w"), "s", ci="bootstrap", cluster=None)
     assert_allclose(shuffled.std_error, expected.std_error, rtol=1e-9)
+
+
+def test_chart_tells_alpha_and_its_interval() -> None:
+    result = alpha(bfi(), "agree")
+    expected = f"alpha {result.estimate:.2f}, 95% CI {result.ci_low:.2f} to {result.ci_high:.2f}"
+    assert expected in result.chart().title

@@ -158,7 +158,9 @@ def test_one_item_and_two() -> None:
 def test_summary_and_chart() -> None:
     found = glb(bfi(), "agree")
     assert found.summary().startswith(
-        "Greatest lower bound to the reliability of agree: 0.74\n\ncoefficient  estimate  formula"
+        "Greatest lower bound to the reliability of agree: 0.74\n\ncoefficient "
     )
-    assert "glb_fa" in found.chart().to_svg()
+    assert "bound from communalities (glb.fa)" in found.summary()
+    assert set(found.to_frame()["conf_level"]) == {0.95}
+    assert "glb.fa" in found.chart().to_svg()
     assert "ci low" in glb(bfi(), "agree", ci="jackknife").summary()

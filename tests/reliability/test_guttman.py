@@ -26,7 +26,7 @@ from collabsurvey.numerics.glb import greatest_lower_bound
 from collabsurvey.numerics.lower_bounds import FORMULAS, lower_bounds
 from collabsurvey.numerics.typing import FloatArray
 from collabsurvey.reliability.alpha import alpha
-from collabsurvey.reliability.guttman import guttman
+from collabsurvey.reliability.guttman import WORDS, guttman
 from collabsurvey.responses import Responses, from_frame
 from support import BFI_REVERSED, BFI_SCALES, dataset, gold
 
@@ -236,7 +236,19 @@ def test_summary_and_chart() -> None:
     result = guttman(bfi(), "agree")
     text = result.summary()
     assert text.startswith("Lower bounds to the reliability of agree, from covariances\n")
-    assert "lambda2               0.71  (ΣΣ c + √(k/(k−1) ΣΣ c²)) / ΣΣ C (Guttman, 1945)" in text
+    assert (
+        "lambda 2                           0.71  (ΣΣ c + √(k/(k−1) ΣΣ c²)) / ΣΣ C (Guttman, 1945)"
+        in text
+    )
     assert text.endswith("Note. All 10 splits of 5 items into halves.")
-    assert "lambda6" in result.chart().to_svg()
+    described = result.chart().description
+    assert all(f"{words} " in described for words in WORDS.values())
+    assert "_" not in "".join(result.table().columns["coefficient"])  # type: ignore[arg-type]
     assert "bias" in guttman(bfi(), "agree", ci="bootstrap", n_boot=100).summary()
+
+
+def test_frame_says_what_it_is_of() -> None:
+    found = guttman(bfi(), "agree", ci="jackknife", conf_level=0.9)
+    frame = found.to_frame()
+    assert frame.columns[-4:].tolist() == ["scale", "n_respondents", "conf_level", "ci_method"]
+    assert frame.iloc[3, -4:].tolist() == ["agree", found.n_respondents, 0.9, "jackknife"]

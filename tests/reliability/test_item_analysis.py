@@ -237,3 +237,19 @@ def test_singular_and_short_scales_have_no_loadings_and_say_so() -> None:
     three = item_analysis(from_frame(frame, scales={"s": list("abc")}), "s").to_frame()
     assert three["omega_if_dropped"].isna().all()
     assert three["loading"].notna().all()
+
+
+def test_pooled_waves_are_said() -> None:
+    one = dataset("bfi").iloc[:200].assign(person=range(200))
+    both = pd.concat([one.assign(wave=1), one.assign(wave=2)], ignore_index=True)
+    responses = from_frame(
+        both,
+        scales=BFI_SCALES,
+        reverse_keyed=BFI_REVERSED,
+        response_range=(1, 6),
+        roles={"respondent": "person", "wave": "wave"},
+        synthetic=True,
+    )
+    notes = item_analysis(responses, "agree").notes
+    assert "400 rows of 200 people: rows of each wave are pooled here." in notes
+    assert "Synthetic data." in notes

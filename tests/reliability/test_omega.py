@@ -162,7 +162,7 @@ def test_clusters_widen_the_interval(bootstrap: Any) -> None:
 def test_clusters_are_studentised_by_default_and_said() -> None:
     result = omega(five(schools(), cluster="school"), "s", n_boot=200)
     assert result.ci_method == "studentised"
-    assert any("studentised bootstrap of 20 'school'" in note for note in result.notes)
+    assert any("studentised bootstrap of 20 clusters (school)" in note for note in result.notes)
 
 
 def test_std_error_of_alpha_is_that_of_alpha() -> None:

@@ -26,6 +26,7 @@ from collabsurvey.reliability.omega_categorical import (
     padded_cuts,
 )
 from collabsurvey.reliability.omega_solutions import categorical_solution
+from collabsurvey.reliability.overview import overview
 from collabsurvey.responses import Responses, from_frame
 from support import BFI_REVERSED, BFI_SCALES, dataset, gold
 
@@ -184,9 +185,9 @@ def test_the_sample_as_a_resample_is_the_sample(kind: str) -> None:
     moments = item_moments(responses, "s")
     found = categorical_solution("s", responses, moments.items, moments)
     source = resampler(responses, list("abcde"), cluster=None, keyed=False)
-    again, none = found.statistic(source, False)(np.ones((1, len(frame))))
-    assert none is None
-    assert_allclose(again[0], found.estimates, rtol=1e-6)
+    again = found.statistic(source, False)(np.ones((1, len(frame))))
+    assert again.std_errors is None
+    assert_allclose(again.values[0], found.estimates, rtol=1e-6)
 
 
 def test_interval_over_respondents_and_schools() -> None:
@@ -233,3 +234,34 @@ def test_too_many_answers_are_refused() -> None:
     frame = pd.DataFrame(np.random.default_rng(0).standard_normal((60, 4)), columns=list("abcd"))
     with pytest.raises(DataError, match="different answers"):
         omega(from_frame(frame, scales={"s": list("abcd")}), "s", kind="categorical")
+
+
+def two_parts(n: int = 800) -> pd.DataFrame:
+    """Ordinal items of two nearly unrelated parts, the second smaller."""
+    rng = np.random.default_rng(8)
+    parts = rng.standard_normal((n, 2))
+    x = parts[:, [0, 0, 0, 0, 1, 1, 1, 1]] * 1.6 + rng.standard_normal((n, 8))
+    x += 0.8 * rng.standard_normal((n, 1))
+    codes = np.digitize(x, [-1.5, 0, 1.5]) + 1
+    return pd.DataFrame(codes, columns=list("abcdefgh"))
+
+
+def test_a_misfit_of_one_factor_is_said() -> None:
+    responses = from_frame(two_parts(), scales={"s": list("abcdefgh")}, response_range=(1, 4))
+    result = omega(responses, "s", kind="categorical", ci="none")
+    values = result.to_frame().set_index("coefficient")["estimate"]
+    assert abs(values["omega_categorical"] - values["omega_categorical_model"]) > 0.02
+    text = " ".join(result.notes)
+    assert "One factor does not hold these items together" in text
+    assert f"root mean square residual {result.fit['srmr']:.3f}" in text
+    row = overview(responses)
+    assert row.to_frame()["omega_categorical"].isna().all()
+    assert row.to_frame()["omega_total"].notna().all()
+    assert any(note.startswith("No categorical omega for s: one factor") for note in row.notes)
+
+
+def test_a_fitting_factor_has_no_caution() -> None:
+    responses = from_frame(likert(), scales={"s": list("abcde")})
+    result = omega(responses, "s", kind="categorical", ci="none")
+    assert any("root mean square residual" in note for note in result.notes)
+    assert not any("does not hold" in note for note in result.notes)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
-from collabsurvey.errors import NotEnoughItemsError, SingularFitWarning
+from collabsurvey.errors import NotEnoughItemsError, OptionError, SingularFitWarning
 from collabsurvey.numerics.typing import FloatArray
 from collabsurvey.reliability.omega import omega
 from collabsurvey.reliability.omega_result import OmegaResult
@@ -294,4 +294,31 @@ def test_the_other_coefficients_keep_their_intervals() -> None:
     empty = frame.index[frame["estimate"].isna()]
     if len(empty):
         assert any("No item loads most on" in note for note in result.notes)
-    assert (frame["ci_low"].isna() == frame["estimate"].isna()).all() or result.n_failed > 10
+    refused = any(note.startswith("No interval") for note in result.notes)
+    assert refused or (frame["ci_low"].isna() == frame["estimate"].isna()).all()
+
+
+@pytest.mark.filterwarnings("ignore::collabsurvey.errors.SingularFitWarning")
+@pytest.mark.parametrize("scale", ["agree", "consc", "extra", "neuro", "open"])
+def test_no_impossible_interval(scale: str) -> None:
+    """Five items and two group factors are often a Heywood case, whose interval means nothing."""
+    bfi = cases()["omega_3f_bfi"][0]
+    result = omega(bfi, scale, kind="hierarchical", n_factors=2)
+    frame = result.to_frame()
+    assert not (frame["ci_low"] < -1).any()
+    shares = frame[~frame["coefficient"].isin(["omega_total", "omega_total_raw", "std_alpha"])]
+    assert not (shares["ci_low"] < 0).any()
+    assert (result.ci_method == "none") == bool(result.heywood)
+    if result.heywood:
+        assert frame["ci_low"].isna().all()
+        assert any(note.startswith("No interval: ") for note in result.notes)
+        assert "CI" not in result.table().title
+    else:
+        assert set(frame["ci_method"]) == {"jackknife"}
+        assert any(note.startswith("The jackknife, not a bootstrap") for note in result.notes)
+
+
+def test_a_default_is_not_quoted_as_chosen() -> None:
+    with pytest.raises(OptionError) as caught:
+        omega(cases()["omega_3f_bfi"][0], "agree", kind="hierarchical")
+    assert str(caught.value).startswith("kind='hierarchical' needs n_factors of 2 or more")

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from numpy.testing import assert_allclose
 
 from collabsurvey.errors import DataError, FewClustersWarning, NotEnoughItemsError, OptionError
 from collabsurvey.reliability.alpha import alpha
 from collabsurvey.reliability.glb import glb
+from collabsurvey.reliability.guttman import guttman
 from collabsurvey.reliability.precision import precision, reliable_change
 from collabsurvey.responses import Responses, from_frame
 from support import BFI_REVERSED, BFI_SCALES, dataset, gold
@@ -189,3 +191,35 @@ def test_summary_and_chart() -> None:
     )
     assert found.to_frame()["quantity"].tolist() == ["sem", "sdc"]
     assert "standard error of a sum" in found.chart().to_svg()
+
+
+def test_results_of_several_coefficients_are_refused_in_words() -> None:
+    responses = bfi()
+    with pytest.raises(DataError, match=r"not a GuttmanResult.*guttman\(\.\.\.\)\.lambda2"):
+        precision(responses, "agree", reliability=guttman(responses, "agree"))
+
+
+def test_reliable_change_comes_back_in_the_callers_engine() -> None:
+    expected = reliable_change([1.0, None, 3.0], np.array([5, 2, 3]), sem=1)
+    assert isinstance(expected, pd.DataFrame)
+    assert expected["verdict"].tolist() == ["higher", "", "no reliable change"]
+    first = pd.Series([1, None, 3], index=["p", "q", "r"], dtype="Float64")
+    kept = reliable_change(first, [5, 2, 3], sem=1)
+    assert kept.index.tolist() == ["p", "q", "r"]
+    pd.testing.assert_frame_equal(kept.reset_index(drop=True), expected)
+    found = reliable_change(pl.Series([1, None, 3]), pl.Series([5, 2, 3]), sem=1)
+    assert isinstance(found, pl.DataFrame)
+    assert found["rci"].null_count() == 1
+    assert found["verdict"].to_list() == expected["verdict"].tolist()
+    own = precision(bfi(), "agree").person_interval(pl.Series([2.0, 4.0]))
+    assert isinstance(own, pl.DataFrame)
+
+
+def test_persons_are_not_mixed_up() -> None:
+    first = pd.Series([1.0, 2.0], index=["p", "q"])
+    with pytest.raises(DataError, match="same index in a different order"):
+        reliable_change(first, first[::-1], sem=1)
+    with pytest.raises(DataError, match="Scores must be numbers"):
+        reliable_change(["a"], ["b"], sem=1)
+    with pytest.raises(DataError, match="one column"):
+        reliable_change([[1.0]], [[1.0]], sem=1)

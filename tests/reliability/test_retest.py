@@ -251,3 +251,9 @@ def test_it_can_be_read() -> None:
     assert "lower limit of agreement" in result.chart().to_svg()
     assert "Bland–Altman" in result.chart().description
     assert result._repr_html_()
+
+
+def test_synthetic_data_are_called_so() -> None:
+    made = retest(survey(people(1)), survey(people(2), synthetic=True), "s")
+    assert "Synthetic data." in made.notes
+    assert "Synthetic data." not in retest(survey(people(1)), survey(people(2)), "s").notes

@@ -172,7 +172,9 @@ def test_summary_and_chart() -> None:
     found = split_half(bfi(), "agree")
     text = found.summary()
     assert text.startswith("Split-half reliability of agree\n")
-    assert "guttman_flanagan      0.69" in text
+    assert "Guttman–Flanagan of odd and even items      0.69" in text
+    assert set(found.to_frame()["scale"]) == {"agree"}
+    assert set(found.to_frame()["n_respondents"]) == {found.n_respondents}
     assert "ci low" in split_half(bfi(), "agree", ci="jackknife").summary()
     assert "10 splits from 0.60 to 0.74" in found.chart().description
     assert "coefficient of the split" in found.chart().to_svg()

@@ -152,11 +152,17 @@ class AlphaResult(Result):
         )
 
     def chart(self) -> Chart:
-        """Item–rest correlation of each item."""
+        """Item–rest correlation of each item, under alpha with its interval."""
+        interval = (
+            f", {self.conf_level:.0%} CI {self.ci_low:.2f} to {self.ci_high:.2f}"
+            if np.isfinite(self.ci_low)
+            else ""
+        )
         return dot_chart(
             labels=self.items,
             values=self.item_rest.tolist(),
-            title=f"Item–rest correlations of {self.scale}",
+            title=f"Item–rest correlations of {self.scale} "
+            f"(alpha {self.estimate:.2f}{interval})".replace("-", "−"),
             axis="correlation with the sum of the other items",
             reference=0.0,
         )

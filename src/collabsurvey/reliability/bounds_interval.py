@@ -9,7 +9,7 @@ is not (for alpha: benchmarks/coverage_alpha.csv), so "auto" takes it where ther
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -26,6 +26,7 @@ from collabsurvey.numerics.resampling import (
     percentile_interval,
 )
 from collabsurvey.numerics.typing import FloatArray
+from collabsurvey.progress import track
 from collabsurvey.reliability.alpha_interval import (
     FEW_CLUSTERS,
     FEWEST_BOOTSTRAP,
@@ -35,6 +36,7 @@ from collabsurvey.responses.responses import Responses
 
 BoundInterval = Literal["none", "auto", "bootstrap", "jackknife"]
 BoundBootstrap = Literal["bca", "percentile"]
+AT_A_TIME = 100  # resamples between two steps of the progress bar
 Statistic = Callable[[FloatArray], FloatArray]  # covariances (B, k, k) to coefficients (B, q)
 
 
@@ -76,6 +78,7 @@ def bound_limits(
     n_boot: int,
     seed: int,
     method: str,
+    progress: bool = False,
     scale: tuple[Callable[[FloatArray], FloatArray], Callable[[FloatArray], FloatArray]] = (
         log_error,
         from_log_error,
@@ -108,7 +111,14 @@ def bound_limits(
         low, high = _jackknife(left_out, estimates, scale, conf_level)
         bias, n_gone = np.full(q, np.nan), 0
     else:
-        drawn = np.concatenate([statistic(c) for c in rows.covariances(n_boot, seed=seed)])
+        parts = _parts(rows.covariances(n_boot, seed=seed))
+        total = -(-n_boot // AT_A_TIME)
+        drawn = np.concatenate(
+            [
+                statistic(c)
+                for c in track(parts, f"Resampling: {method}", total=total, show=progress)
+            ]
+        )
         fine = np.isfinite(drawn).all(axis=1)
         n_gone = int((~fine).sum())
         if n_gone > n_boot // 2:
@@ -132,6 +142,13 @@ def bound_limits(
             else ""
         ),
     )
+
+
+def _parts(stacks: Iterable[FloatArray]) -> Iterator[FloatArray]:
+    """Pieces of stacks of covariances, small enough for progress to be seen."""
+    for stack in stacks:
+        for start in range(0, len(stack), AT_A_TIME):
+            yield stack[start : start + AT_A_TIME]
 
 
 def check_options(ci: str, bootstrap: str, n_boot: int, conf_level: float) -> None:

@@ -35,6 +35,11 @@ FORMULAS = {
     "positive roots (psych's glb.fa)",
     "alpha": "k/(k−1) (1 − Σ C_ii / ΣΣ C) (Cronbach, 1951)",
 }
+WORDS = {
+    "glb": "greatest lower bound",
+    "glb_fa": "bound from communalities (glb.fa)",
+    "alpha": "alpha",
+}
 STARTS = 4  # of an improper factor solution
 BIAS = (
     "The greatest lower bound is too high in samples, the more so with many items and few rows, "
@@ -86,7 +91,11 @@ class GlbResult(Result):
     notes: tuple[str, ...]
 
     def to_frame(self) -> pd.DataFrame:
-        """Rows glb, glb_fa and alpha: estimate, std_error, ci_low, ci_high, bias, formula."""
+        """Rows glb, glb_fa and alpha.
+
+        Columns: coefficient, estimate, std_error, ci_low, ci_high, bias, formula, scale,
+        n_respondents, conf_level, ci_method.
+        """
         return self.coefficients_frame.copy()
 
     def table(self) -> Table:
@@ -99,7 +108,10 @@ class GlbResult(Result):
             columns.remove("bias")
         return Table(
             title=f"Greatest lower bound to the reliability of {self.scale}: {self.estimate:.2f}",
-            columns={name: frame[name].tolist() for name in columns},
+            columns={
+                "coefficient": [WORDS[name] for name in frame["coefficient"]],
+                **{name: frame[name].tolist() for name in columns[1:]},
+            },
             notes=self.notes,
             formats={**dict.fromkeys(("estimate", "ci_low", "ci_high"), ".2f"), "bias": ".3f"},
         )
@@ -108,7 +120,7 @@ class GlbResult(Result):
         """The coefficients, with intervals where there are any."""
         frame = self.coefficients_frame
         return interval_chart(
-            labels=frame["coefficient"].tolist(),
+            labels=[WORDS[name] for name in frame["coefficient"]],
             estimate=frame["estimate"].tolist(),
             low=frame["ci_low"].tolist(),
             high=frame["ci_high"].tolist(),
@@ -129,6 +141,7 @@ def glb(
     bootstrap: BoundBootstrap = "bca",
     n_boot: int = 2000,
     seed: int = SEED,
+    progress: bool = True,
 ) -> GlbResult:
     """Find the greatest lower bound to the reliability of a scale.
 
@@ -144,8 +157,9 @@ def glb(
     standardised : bool
         From correlations; the default is covariances, for the score as it is used. `glb_fa`
         is from correlations in any case.
-    missing, ci, cluster, conf_level, bootstrap, n_boot, seed
-        As in `guttman`.
+    missing, ci, cluster, conf_level, bootstrap, n_boot, seed, progress
+        As in `guttman`. The optimum is found anew in every resample: ci="bootstrap" of 2000
+        takes about 3 seconds with five items and 10 with ten, ci="jackknife" a tenth of that.
 
     Raises
     ------
@@ -204,6 +218,7 @@ def glb(
         n_boot=n_boot,
         seed=seed,
         method="The greatest lower bound",
+        progress=progress,
     )
     if limits.few_clusters:
         warnings.warn(limits.few_clusters, FewClustersWarning, stacklevel=2)
@@ -221,6 +236,10 @@ def glb(
             "ci_high": limits.ci_high,
             "bias": limits.bias,
             "formula": list(FORMULAS.values()),
+            "scale": matrix.name,
+            "n_respondents": moments.n_respondents,
+            "conf_level": conf_level,
+            "ci_method": limits.method,
         }
     )
     return GlbResult(

@@ -42,7 +42,20 @@ ORDER = (
     *("lambda1", "lambda2", "lambda3", "lambda4", "lambda5", "lambda6", "lambda5_plus"),
     *("mu2", "mu3", "theta", "split_half_worst", "split_half_mean"),
 )
-SHOWN = ("lambda1", "lambda2", "lambda3", "lambda4", "lambda5", "lambda6")
+WORDS = {
+    "lambda1": "lambda 1",
+    "lambda2": "lambda 2",
+    "lambda3": "lambda 3 (alpha)",
+    "lambda4": "lambda 4 (best split half)",
+    "lambda5": "lambda 5",
+    "lambda6": "lambda 6",
+    "lambda5_plus": "lambda 5 with k/(k−1)",
+    "mu2": "mu 2 (ten Berge & Zegers)",
+    "mu3": "mu 3 (ten Berge & Zegers)",
+    "theta": "theta (Armor; no lower bound)",
+    "split_half_worst": "worst split half",
+    "split_half_mean": "mean split half",
+}
 SPLITS = 10_000  # of larger scales, drawn at random and improved by exchanging items
 
 
@@ -61,7 +74,8 @@ class GuttmanResult(Result):
     standardised : bool
         From correlations (as psych) and not from covariances.
     bounds : pandas.DataFrame
-        One row a coefficient: name, estimate, std_error, ci_low, ci_high, bias, formula.
+        One row a coefficient: coefficient, estimate, std_error, ci_low, ci_high, bias, formula,
+        scale, n_respondents, conf_level, ci_method.
         `bias` is the bootstrap's estimate of how much the coefficient is too high.
     """
 
@@ -166,7 +180,10 @@ class GuttmanResult(Result):
         kind = "correlations" if self.standardised else "covariances"
         return Table(
             title=f"Lower bounds to the reliability of {self.scale}, from {kind}",
-            columns={name: self.bounds[name].tolist() for name in columns},
+            columns={
+                "coefficient": [WORDS[name] for name in self.bounds["coefficient"]],
+                **{name: self.bounds[name].tolist() for name in columns[1:]},
+            },
             notes=self.notes,
             formats={
                 **dict.fromkeys(("estimate", "ci_low", "ci_high"), ".2f"),
@@ -175,15 +192,17 @@ class GuttmanResult(Result):
         )
 
     def chart(self) -> Chart:
-        """Guttman's six bounds, with intervals where there are any."""
-        frame = self.bounds[self.bounds["coefficient"].isin(SHOWN)]
+        """Every coefficient of the table, with intervals where there are any."""
+        frame = self.bounds
         return interval_chart(
-            labels=frame["coefficient"].tolist(),
+            labels=[WORDS[name] for name in frame["coefficient"]],
             estimate=frame["estimate"].tolist(),
             low=frame["ci_low"].tolist(),
             high=frame["ci_high"].tolist(),
             title=f"Lower bounds to the reliability of {self.scale}",
-            axis="reliability is at least",
+            axis="coefficient"
+            if self.ci_method == "none"
+            else f"coefficient, with its {self.conf_level:.0%} interval",
         )
 
 
@@ -199,6 +218,7 @@ def guttman(
     bootstrap: BoundBootstrap = "bca",
     n_boot: int = 2000,
     seed: int = SEED,
+    progress: bool = True,
 ) -> GuttmanResult:
     """Guttman's lower bounds to the reliability of a scale, and its split halves.
 
@@ -222,6 +242,8 @@ def guttman(
     bootstrap : "bca" or "percentile"
         "bca" is the default since lambda4, lambda6 and their kin are too high in samples, and
         it allows for that bias where percentiles add it a second time.
+    progress : bool
+        Show a progress bar of the bootstrap where somebody is looking.
 
     Raises
     ------
@@ -274,6 +296,7 @@ def guttman(
         n_boot=n_boot,
         seed=seed,
         method="Guttman's lambda",
+        progress=progress,
     )
     if limits.few_clusters:
         warnings.warn(limits.few_clusters, FewClustersWarning, stacklevel=2)
@@ -287,6 +310,10 @@ def guttman(
             "ci_high": limits.ci_high,
             "bias": limits.bias,
             "formula": [formulas[name] for name in ORDER],
+            "scale": matrix.name,
+            "n_respondents": moments.n_respondents,
+            "conf_level": conf_level,
+            "ci_method": limits.method,
         }
     )
     return GuttmanResult(

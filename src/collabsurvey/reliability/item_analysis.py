@@ -19,6 +19,7 @@ from collabsurvey.errors import KeyingWarning
 from collabsurvey.instruments.scales import not_reflective, scale_name
 from collabsurvey.moments import weighted_answers
 from collabsurvey.moments.covariance import Missing, key_signs, turn_offsets
+from collabsurvey.moments.respondents import data_notes
 from collabsurvey.numerics import itemstats
 from collabsurvey.numerics.typing import BoolArray, FloatArray
 from collabsurvey.reliability.inputs import scale_moments
@@ -199,8 +200,7 @@ def item_analysis(
         notes.insert(0, f"{n} of {moments.n_rows} rows, those with every item answered.")
     else:
         notes.insert(0, "Each number from all rows that have the answers it needs.")
-    if moments.weighted:
-        notes.append("Weights applied.")
+    notes += data_notes(responses, weighted=moments.weighted)
     if len(moments.items) == 2:
         notes.append("With two items, alpha without one of them does not exist.")
     if turned := [item for item, key in zip(moments.items, keys, strict=True) if key == -1]:
@@ -212,8 +212,6 @@ def item_analysis(
         warnings.warn(sentence, KeyingWarning, stacklevel=2)
     if factor.note and len(moments.items) > 3:
         notes.append(factor.note)
-    if responses.synthetic:
-        notes.append("Synthetic data.")
     return ItemAnalysisResult(name, alpha, missing, frame, tuple(notes), options, factor.omega)
 
 

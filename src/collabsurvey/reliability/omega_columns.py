@@ -12,7 +12,7 @@ from collabsurvey.moments import AnswerTables, Moments, answer_tables
 from collabsurvey.moments.covariance import Missing, key_signs
 from collabsurvey.reliability.omega_categorical import categorical_coefficients, ordinal_factor
 from collabsurvey.reliability.omega_kernels import one_factor_coefficients
-from collabsurvey.reliability.omega_solutions import require_inverse, require_three
+from collabsurvey.reliability.omega_solutions import misfit, require_inverse, require_three
 from collabsurvey.responses.responses import Responses
 
 FEW_OPTIONS = 5  # up to here answers are far from normal, and Green & Yang's omega differs
@@ -24,6 +24,7 @@ class OmegaColumns(NamedTuple):
     omega_total: float
     omega_categorical: float  # NaN without a reason where items have more than 5 options
     reason: str
+    misfit: str = ""  # why one factor of ordinal items is no basis for the categorical one
 
 
 def omega_columns(
@@ -67,5 +68,7 @@ def _with_categorical(responses: Responses, total: float, tables: AnswerTables) 
         return OmegaColumns(total, np.nan, "some of the items are perfectly associated")
     if not found.fits.converged[0]:
         return OmegaColumns(total, np.nan, "the model of ordinal items did not converge")
-    value = float(categorical_coefficients(found.cuts, found.cors[None], found.fits)[0, 0])
-    return OmegaColumns(total, value, "")
+    values = categorical_coefficients(found.cuts, found.cors[None], found.fits)[0]
+    if sentence := misfit(values):
+        return OmegaColumns(total, np.nan, sentence, sentence)
+    return OmegaColumns(total, float(values[0]), "")

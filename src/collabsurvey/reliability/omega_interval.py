@@ -7,9 +7,9 @@ benchmarks/coverage/omega.py and its table.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,20 +24,29 @@ from collabsurvey.numerics.resampling import (
     percentile_interval,
     studentised_interval,
 )
-from collabsurvey.numerics.typing import FloatArray
+from collabsurvey.numerics.typing import BoolArray, FloatArray
 from collabsurvey.progress import track
 
 Interval = Literal["bootstrap", "jackknife", "none"]
 Bootstrap = Literal["auto", "studentised", "percentile", "bca"]
 Weights = NDArray[np.float32] | FloatArray
-# Weights of the rows in b samples (b, n) to coefficients (b, q), NaN where a sample has no
-# solution, and to their standard errors (b, q) where these are known.
-Statistic = Callable[[Weights], tuple[FloatArray, FloatArray | None]]
+
+
+class Sampled(NamedTuple):
+    """Coefficients of b samples."""
+
+    values: FloatArray  # (b, q), NaN where a sample has no solution
+    std_errors: FloatArray | None = None  # (b, q) where these are known
+    at_bound: BoolArray | None = None  # (b,) Heywood cases, where they spoil an interval
+
+
+Statistic = Callable[[Weights], Sampled]  # weights of the rows in b samples (b, n)
 
 FEWEST_BOOTSTRAP = 5  # clusters; below, it is far too short (benchmarks/coverage_alpha.csv)
 FEW_CLUSTERS = 10
 MOST_SINGLE_ROWS = 20_000  # for the error of every resample; beyond, percentiles are as good
 MOST_FAILED = 0.1  # share of resamples without a solution beyond which there are no limits
+MOST_AT_BOUND = 0.1  # share of Heywood cases beyond which solutions are a mixture of two kinds
 SMALLEST_ERROR = 1e-12  # a resample of a single cluster has none
 AT_A_TIME = 250  # samples; tables and matrices of one part then fit into memory
 
@@ -119,14 +128,20 @@ def intervals(
     *,
     label: str,
     show_progress: bool,
+    lowest: FloatArray | None = None,
 ) -> Intervals:
-    """Intervals of `estimates` (q,), the statistic of all rows of `source`."""
+    """Intervals of `estimates` (q,), the statistic of all rows of `source`.
+
+    `lowest` (q,) is what each coefficient can be at least: limits below it are not given.
+    """
     q = len(estimates)
     defined = np.isfinite(estimates)  # a group factor without items has no coefficients
     n_failed = 0
-    draws = errors = without = None
+    draws = errors = without = at_bound = None
     if plan.ci == "bootstrap":
-        draws, errors = _drawn(source, statistic, plan, label=label, show_progress=show_progress)
+        draws, errors, at_bound = _drawn(
+            source, statistic, plan, label=label, show_progress=show_progress
+        )
         fine = np.isfinite(draws[:, defined]).all(axis=1)
         if errors is not None:
             fine &= (errors > SMALLEST_ERROR).all(axis=1)
@@ -140,12 +155,15 @@ def intervals(
                 n_failed=n_failed,
             )
     if plan.ci == "jackknife" or plan.bootstrap == "bca":
-        without = left_out(source, statistic)
+        without, _, bound = left_out(source, statistic, label=label, show_progress=show_progress)
+        at_bound = bound if at_bound is None else at_bound
         if not np.isfinite(without[:, defined]).all():
             return no_intervals(
                 q, "No interval: without one of the units left out in turn there is no solution."
             )
-    whole = None if errors is None else statistic(source.weight[None, :])[1]
+    if at_bound is not None and at_bound.mean() > MOST_AT_BOUND:
+        return no_intervals(q, _at_bound_sentence(at_bound, plan), n_failed=n_failed)
+    whole = None if errors is None else statistic(source.weight[None, :]).std_errors
     limits = np.array(
         [
             _limits(
@@ -161,6 +179,10 @@ def intervals(
             for i in range(q)
         ]
     )
+    impossible = np.zeros(q, dtype=bool)
+    if lowest is not None:
+        impossible = (limits[:, 0] < lowest - 1e-9) | (limits[:, 1] > 1 + 1e-9)
+        limits[impossible] = np.nan
     clustered = source.codes is not None
     few = ""
     if clustered and source.n_units < FEW_CLUSTERS:
@@ -172,24 +194,28 @@ def intervals(
         "jackknife" if plan.ci == "jackknife" else plan.bootstrap,
         source.n_units if clustered else None,
         n_failed,
-        tuple(_notes(source, plan, n_failed, few)),
+        tuple(_notes(source, plan, n_failed, few, int(impossible.sum()))),
         few,
     )
 
 
 def _drawn(
     source: Resampler, statistic: Statistic, plan: Plan, *, label: str, show_progress: bool
-) -> tuple[FloatArray, FloatArray | None]:
+) -> Sampled:
     """Coefficients (n_boot, q) of resamples, and their standard errors where they are used."""
-    values: list[FloatArray] = []
-    errors: list[FloatArray] = []
     blocks = _parts(source.weights(plan.n_boot, seed=plan.seed))
-    for block in track(blocks, label, total=-(-plan.n_boot // AT_A_TIME), show=show_progress):
-        value, error = statistic(block)
-        values.append(value)
-        if error is not None:
-            errors.append(error)
-    return np.concatenate(values), np.concatenate(errors) if errors else None
+    total = -(-plan.n_boot // AT_A_TIME)
+    return _joined([statistic(x) for x in track(blocks, label, total=total, show=show_progress)])
+
+
+def _joined(parts: Sequence[Sampled]) -> Sampled:
+    errors = [part.std_errors for part in parts if part.std_errors is not None]
+    bounds = [part.at_bound for part in parts if part.at_bound is not None]
+    return Sampled(
+        np.concatenate([part.values for part in parts]),
+        np.concatenate(errors) if errors else None,
+        np.concatenate(bounds) if bounds else None,
+    )
 
 
 def _parts(blocks: Iterable[Weights]) -> Iterator[Weights]:
@@ -198,19 +224,32 @@ def _parts(blocks: Iterable[Weights]) -> Iterator[Weights]:
             yield block[start : start + AT_A_TIME]
 
 
-def left_out(source: Resampler, statistic: Statistic) -> FloatArray:
+def left_out(
+    source: Resampler, statistic: Statistic, *, label: str = "", show_progress: bool = False
+) -> Sampled:
     """Coefficients (G, q) without each unit in turn, or without each of 200 groups of units."""
     units = np.arange(len(source.x)) if source.codes is None else source.codes
     groups = units % min(source.n_units, MOST_LEFT_OUT)
     n_groups = int(groups.max()) + 1
     step = AT_A_TIME // 5
-    parts = [
-        statistic(
-            (groups != np.arange(start, min(start + step, n_groups))[:, None]) * source.weight
-        )
-        for start in range(0, n_groups, step)
-    ]
-    return np.concatenate([values for values, _ in parts])
+    starts = range(0, n_groups, step)
+    return _joined(
+        [
+            statistic(
+                (groups != np.arange(start, min(start + step, n_groups))[:, None]) * source.weight
+            )
+            for start in track(starts, label, total=len(starts), show=show_progress)
+        ]
+    )
+
+
+def _at_bound_sentence(at_bound: BoolArray, plan: Plan) -> str:
+    what = "resamples" if plan.ci == "bootstrap" else "solutions without one unit in turn"
+    return (
+        f"No interval: {int(at_bound.sum())} of {len(at_bound)} {what} have an item without "
+        "variance of its own (a Heywood case), so that they are of two kinds and their scatter "
+        "says nothing about the estimate. Try another number of group factors, or kind='total'."
+    )
 
 
 def _limits(
@@ -262,9 +301,11 @@ def few_clusters_sentence(g: int) -> str:
     )
 
 
-def _notes(source: Resampler, plan: Plan, n_failed: int, few: str) -> list[str]:
+def _notes(source: Resampler, plan: Plan, n_failed: int, few: str, n_impossible: int) -> list[str]:
     level = f"{plan.conf_level:.0%}"
-    units = "single rows" if source.codes is None else f"{source.n_units} {source.cluster!r}"
+    units = f"{source.n_units} clusters ({source.cluster})"
+    if source.codes is None:
+        units = "single rows"
     if plan.ci == "jackknife":
         left = min(source.n_units, MOST_LEFT_OUT)
         whole = "" if left == source.n_units else f" in {left} groups"
@@ -277,6 +318,11 @@ def _notes(source: Resampler, plan: Plan, n_failed: int, few: str) -> list[str]:
         ]
     if n_failed:
         notes.append(f"{n_failed} resamples had no solution and were left out.")
+    if n_impossible:
+        notes.append(
+            f"{n_impossible} coefficients without an interval: its limits would lie outside what "
+            "the coefficient can be, a sign that solutions jump from sample to sample."
+        )
     if source.n_without_cluster:
         notes.append(
             f"Rows without {source.cluster!r}, which count in the estimate but not in its "

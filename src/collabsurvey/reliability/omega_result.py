@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Literal
 
 from collabsurvey.display import Chart, Table
@@ -50,7 +51,8 @@ class OmegaResult(Result):
         Share of pairs of items that only the general factor correlates (PUC); NaN otherwise.
     fit : dict
         Fit of the factor model: chi2, df, p_value, cfi, tli, rmsea, srmr of one factor by
-        maximum likelihood; psych's numbers of several; srmr of polychorics.
+        maximum likelihood; psych's numbers of several; srmr (root mean square
+        residual) of polychorics.
     heywood : tuple of str
         Items whose residual variance is at its lower bound.
     n_failed : int
@@ -96,7 +98,8 @@ class OmegaResult(Result):
         """One row a coefficient, the one asked for first.
 
         Columns: scale, coefficient, estimate, std_error, ci_low, ci_high, estimator, formula,
-        program (which program prints it, and under which name).
+        program (which program prints it, and under which name), n_respondents, conf_level,
+        ci_method ("none" where a coefficient has no interval).
         """
         return self.coefficients.copy()
 
@@ -140,6 +143,6 @@ class OmegaResult(Result):
         return f"{TITLES[self.kind]} of {self.scale}"
 
     def _interval(self) -> str:
-        if self.ci_method == "none":
+        if not isfinite(self.ci_low):
             return ""
         return f" ({self.conf_level:.0%} CI {self.ci_low:.2f} to {self.ci_high:.2f})"

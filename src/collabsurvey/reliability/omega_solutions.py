@@ -56,6 +56,8 @@ EXTRACTIONS: Mapping[str, str] = {
     "principal_axis": "principal axes",
 }
 SMALL_SAMPLE = 400  # respondents below which the bias of omega hierarchical is worth a note
+# Of several factors these can be negative; all others are shares of a variance.
+RELIABILITIES = ("omega_total", "omega_total_raw", "std_alpha")
 STRUCTURES: Mapping[str, str] = {
     "schmid_leiman": "Schmid–Leiman",
     "direct_schmid_leiman": "direct Schmid–Leiman",
@@ -77,6 +79,8 @@ class Solution:
     statistic: Callable[[Resampler, bool], Statistic]  # the flag asks for standard errors
     has_errors: bool
     biased: bool = False  # resamples do not scatter around the estimate
+    lowest: FloatArray | None = None  # (q,) what each coefficient can be at least
+    no_interval: str = ""  # why there can be none
     oblique: pd.DataFrame | None = None
     factor_correlations: pd.DataFrame | None = None
     second_order: pd.DataFrame | None = None
@@ -183,10 +187,24 @@ def group_solution(
         ),
         has_errors=False,
         biased=True,
+        lowest=np.array([-1.0 if name in RELIABILITIES else 0.0 for name in general_names(m)]),
+        no_interval=_no_interval(_named(items, found.at_bound[0])),
         oblique=frames[1],
         factor_correlations=frames[2],
         second_order=frames[3],
         percent_uncontaminated=percent_uncontaminated(home),
+    )
+
+
+def _no_interval(heywood: Sequence[str]) -> str:
+    """Why a solution at its bound has no interval; "" where it is not there."""
+    if not heywood:
+        return ""
+    return (
+        f"No interval: {listed(heywood)} would have no variance of its own (a Heywood case). Where "
+        "rows are left out or drawn again such a solution stays at its bound or jumps to another, "
+        "so that limits would be far too narrow or impossible. Try another number of group "
+        "factors, or kind='total'."
     )
 
 
@@ -308,9 +326,14 @@ def categorical_solution(
             f"{n_empty} of {len(pairs.rho)} pairs of items have combinations of answers that "
             "nobody gave."
         )
+    estimates = categorical_coefficients(found.cuts, found.cors[None], found.fits)[0]
+    notes.append(_polychoric_fit(items, found.cors, found.fits))
+    if sentence := misfit(estimates):
+        sentence = sentence[0].upper() + sentence[1:]
+        notes.append(f"{sentence}. Look at parts of the scale, or at kind='hierarchical'.")
     return Solution(
         names=CATEGORICAL,
-        estimates=categorical_coefficients(found.cuts, found.cors[None], found.fits)[0],
+        estimates=estimates,
         estimator="one factor, weighted least squares of polychoric correlations (WLSMV's "
         "estimates)",
         loadings=pd.DataFrame({"std_loading": lam}, index=pd.Index(items, name="item")),
@@ -320,6 +343,38 @@ def categorical_solution(
         statistic=lambda source, _: categorical_statistic(source, signs),
         has_errors=False,
     )
+
+
+MOST_APART = 0.02  # of categorical omega over the observed and over the model's variance
+
+
+def misfit(coefficients: FloatArray) -> str:
+    """Say where one factor of ordinal items does not hold, from coefficients CATEGORICAL (6,).
+
+    Categorical omega over the observed variance is too high where the loadings imply more
+    covariance than there is; the two versions then part. "" where they agree.
+    """
+    observed, model = float(coefficients[0]), float(coefficients[1])
+    if abs(observed - model) <= MOST_APART:
+        return ""
+    return (
+        f"one factor does not hold these items together: categorical omega is {observed:.2f} over "
+        f"the observed variance and {model:.2f} over the model's"
+    ).replace("-", "−")
+
+
+def _polychoric_fit(items: Sequence[str], cors: FloatArray, fits: OneFactor) -> str:
+    """Residual correlations of one factor, with the largest."""
+    if len(items) == 3:
+        return "Three items always fit one factor, so whether one is enough cannot be seen."
+    lam = fits.loadings[0]
+    residual = np.triu(cors - np.outer(lam, lam), 1)
+    i, j = divmod(int(np.abs(residual).argmax()), len(lam))
+    return (
+        f"Fit of one factor to the polychoric correlations: root mean square residual "
+        f"{_srmr(cors, fits):.3f}, the largest {residual[i, j]:.2f} ({items[i]} with {items[j]}). "
+        "Categorical omega presumes that it fits."
+    ).replace("-0", "−0")
 
 
 def _srmr(cors: FloatArray, fits: OneFactor) -> float:

@@ -14,7 +14,7 @@ from collabsurvey.moments.resampled import Resampler
 from collabsurvey.numerics.resampling import weighted_covariances
 from collabsurvey.numerics.typing import BoolArray, FloatArray, IntArray
 from collabsurvey.reliability.omega_categorical import keyed_answers, resampled_coefficients
-from collabsurvey.reliability.omega_interval import Statistic, Weights
+from collabsurvey.reliability.omega_interval import Sampled, Statistic, Weights
 from collabsurvey.reliability.omega_kernels import (
     coefficient_gradients,
     linearised_std_errors,
@@ -49,7 +49,7 @@ def one_factor_statistic(
     """Coefficients ONE_FACTOR of resamples, with their standard errors over units if asked."""
     pieces, first = unit_pieces(source) if with_errors else (None, None)
 
-    def statistic(weights: Weights) -> tuple[FloatArray, FloatArray | None]:
+    def statistic(weights: Weights) -> Sampled:
         times = None if first is None else weights[:, first] / source.weight[first]
         if pieces is None or times is None or source.codes is None:
             covs = weighted_covariances(source.x, weights)
@@ -62,11 +62,11 @@ def one_factor_statistic(
         own[~fits.converged] = np.nan
         values[fine] = own
         if pieces is None or times is None:
-            return values, None
+            return Sampled(values)
         errors = np.full((len(covs), 7), np.nan)
         slopes = coefficient_gradients(covs[fine], fits)
         errors[fine] = linearised_std_errors(pieces, times[fine], slopes)
-        return values, errors
+        return Sampled(values, errors)
 
     return statistic
 
@@ -102,10 +102,11 @@ def hierarchical_statistic(
     """Coefficients named by `general_names` of resamples; items stay with their group factor."""
     q = 8 + 3 * reference.groups.shape[2]
 
-    def statistic(weights: Weights) -> tuple[FloatArray, FloatArray | None]:
+    def statistic(weights: Weights) -> Sampled:
         covs = weighted_covariances(source.x, weights)
         fine = solvable(covs, extraction)
         values = np.full((len(covs), q), np.nan)
+        at_bound = np.zeros(len(covs), dtype=bool)
         if fine.any():
             sd = np.sqrt(np.diagonal(covs[fine], axis1=1, axis2=2))
             cors = covs[fine] / (sd[:, :, None] * sd[:, None, :])
@@ -115,7 +116,8 @@ def hierarchical_statistic(
             own = hierarchical_coefficients(covs[fine], factors, home, observed=observed)
             own[~factors.converged] = np.nan
             values[fine] = own
-        return values, None
+            at_bound[fine] = factors.at_bound.any(axis=1)
+        return Sampled(values, at_bound=at_bound)
 
     return statistic
 
@@ -126,11 +128,11 @@ def categorical_statistic(source: Resampler, signs: FloatArray) -> Statistic:
     patterns, place = np.unique(answers.places, axis=0, return_inverse=True)
     place = place.ravel()
     if len(patterns) > len(answers.places) // 2:  # nothing gained by adding up equal rows
-        return lambda weights: (resampled_coefficients(answers, weights), None)
+        return lambda weights: Sampled(resampled_coefficients(answers, weights))
     short = replace(answers, places=patterns)
 
-    def statistic(weights: Weights) -> tuple[FloatArray, FloatArray | None]:
+    def statistic(weights: Weights) -> Sampled:
         added = np.array([np.bincount(place, row, minlength=len(patterns)) for row in weights])
-        return resampled_coefficients(short, added), None
+        return Sampled(resampled_coefficients(short, added))
 
     return statistic

@@ -11,7 +11,7 @@ import numpy as np
 
 from collabsurvey.display import Chart, Table
 from collabsurvey.display.charts import interval_chart
-from collabsurvey.errors import DataError
+from collabsurvey.errors import DataError, listed
 from collabsurvey.instruments.model import Scale
 from collabsurvey.instruments.scales import not_reflective
 from collabsurvey.moments import Moments
@@ -19,7 +19,7 @@ from collabsurvey.moments.split import split
 from collabsurvey.reliability.alpha import AlphaMissing, AlphaResult, alpha
 from collabsurvey.reliability.alpha_interval import SEED, Interval
 from collabsurvey.reliability.cluster_alpha import Bootstrap
-from collabsurvey.reliability.omega_columns import omega_columns
+from collabsurvey.reliability.omega_columns import OmegaColumns, omega_columns
 from collabsurvey.responses.responses import Responses, require_responses
 from collabsurvey.results import Result
 
@@ -60,7 +60,8 @@ class ReliabilityOverview(Result):
         item_rest_min weakest_item sem reason omega_total omega_categorical`. `reason` is
         empty where there is an alpha. The omegas are of one factor; the categorical one
         (Green & Yang, 2009) is given for items of at most five options, whose answers are
-        far from normal. They need three items.
+        far from normal, and left blank with a note where one factor does not hold the items
+        together. They need three items.
     results : tuple of AlphaResult
         The results behind the rows that have one, in the same order.
     """
@@ -162,6 +163,7 @@ def overview(
     n_left_out = responses.n_rows - sum(part.n_rows for part in parts.values())
     rows: list[dict[str, object]] = []
     results: list[AlphaResult] = []
+    misfits: list[str] = []
     with warnings.catch_warnings(record=True) as caught:  # said once, not once for each scale
         warnings.simplefilter("always")
         for level, part in parts.items():
@@ -186,7 +188,12 @@ def overview(
                         reason = str(error)
                 row = overview_row(scale, result, reason)
                 if result is not None:
-                    row |= omegas_of(part, result)
+                    found = omegas_of(part, result)
+                    row["omega_total"] = found.omega_total
+                    row["omega_categorical"] = found.omega_categorical
+                    if found.misfit:
+                        place = "" if by is None else f" in {by} {level}"
+                        misfits.append(f"{scale_id}{place}")
                 rows.append(row if by is None else {by: level, **row})
                 if result is not None:
                     results.append(result)
@@ -196,6 +203,8 @@ def overview(
     frame = pd.DataFrame(rows, columns=columns).astype({"n_clusters": "Int64"})
     frame["n_respondents"] = frame["n_respondents"].astype("Int64")
     notes = gathered(frame, results, by)
+    if misfits:
+        notes = (*notes, misfit_note(misfits))
     if n_left_out:
         notes = (*notes, f"{n_left_out} rows without {by!r} are in none of the parts.")
     return ReliabilityOverview(frame, tuple(results), by, conf_level, notes)
@@ -237,7 +246,16 @@ def overview_row(scale: Scale, result: AlphaResult | None, reason: str) -> dict[
     }
 
 
-def omegas_of(responses: Responses, result: AlphaResult) -> dict[str, object]:
+def misfit_note(scales: Sequence[str]) -> str:
+    """Why categorical omega is blank for some scales."""
+    return (
+        f"No categorical omega for {listed(scales)}: one factor does not hold these items "
+        "together, which puts it far from its version over the model's variance (by more than "
+        ".02). omega(kind='categorical') shows both, with the fit."
+    )
+
+
+def omegas_of(responses: Responses, result: AlphaResult) -> OmegaColumns:
     """Omega of one factor, and of categories, beside an alpha; missing where it has none."""
     k = result.n_items
     moments = Moments(
@@ -250,8 +268,7 @@ def omegas_of(responses: Responses, result: AlphaResult) -> dict[str, object]:
         missing="listwise" if result.missing == "listwise" else "pairwise",
         weighted=result.weighted,
     )
-    found = omega_columns(responses, result.scale, moments)
-    return {"omega_total": found.omega_total, "omega_categorical": found.omega_categorical}
+    return omega_columns(responses, result.scale, moments)
 
 
 def gathered(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, get_args, runtime_checkable
+from numbers import Real
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 
 from collabsurvey.display import Chart, Table
 from collabsurvey.display.charts import interval_chart
-from collabsurvey.errors import DataError, FewClustersWarning, OptionError
+from collabsurvey.errors import DataError, FewClustersWarning, OptionError, check_level
 from collabsurvey.instruments.scales import scale_name
 from collabsurvey.moments.resampled import resampler
 from collabsurvey.moments.respondents import cluster_column, data_notes
@@ -22,6 +23,7 @@ from collabsurvey.reliability.alpha import rows_note
 from collabsurvey.reliability.bounds_interval import bound_limits
 from collabsurvey.reliability.error_by_score import by_score
 from collabsurvey.reliability.inputs import scale_moments
+from collabsurvey.reliability.person_scores import frame_like, same_order, score_numbers
 from collabsurvey.responses.responses import Responses
 from collabsurvey.results import Result
 
@@ -127,20 +129,19 @@ class PrecisionResult(Result):
             reference=self.sem,
         )
 
-    def person_interval(self, scores: Sequence[float] | FloatArray) -> pd.DataFrame:
+    def person_interval(self, scores: Any) -> Any:
         """Interval of each score: score, ci_low, ci_high, true_score, true_low, true_high.
 
         The first is score ± z sem; the second the score expected on another occasion
         (Kelley, 1947): reliability × score + (1 - reliability) × mean, ± z sd
-        √(reliability (1 - reliability)).
+        √(reliability (1 - reliability)). Scores and frame as in `reliable_change`.
         """
-        import pandas as pd
-
-        x = np.asarray(scores, dtype=float)
+        x = score_numbers(scores)
         z = normal_quantile((1 + self.conf_level) / 2)
         shrunk = self.score_mean + self.reliability * (x - self.score_mean)
         reach = z * self.score_sd * np.sqrt(max(self.reliability * (1 - self.reliability), 0.0))
-        return pd.DataFrame(
+        return frame_like(
+            scores,
             {
                 "score": x,
                 "ci_low": x - z * self.sem,
@@ -148,32 +149,39 @@ class PrecisionResult(Result):
                 "true_score": shrunk,
                 "true_low": shrunk - reach,
                 "true_high": shrunk + reach,
-            }
+            },
         )
 
-    def reliable_change(
-        self, first: Sequence[float] | FloatArray, second: Sequence[float] | FloatArray
-    ) -> pd.DataFrame:
+    def reliable_change(self, first: Any, second: Any) -> Any:
         """Reliable change of persons between two scores: see `reliable_change`."""
         return reliable_change(first, second, sem=self.sem, conf_level=self.conf_level)
 
 
-def reliable_change(
-    first: Sequence[float] | FloatArray,
-    second: Sequence[float] | FloatArray,
-    *,
-    sem: float,
-    conf_level: float = 0.95,
-) -> pd.DataFrame:
+def reliable_change(first: Any, second: Any, *, sem: float, conf_level: float = 0.95) -> Any:
     """Reliable change index of each person: first, second, change, rci, verdict.
 
     rci = change / (√2 sem); beyond ±z (1.96 for .95) the change is more than error would
     bring about: "higher" or "lower", else "no reliable change"; missing scores have none.
     Source: Jacobson & Truax (1991) doi:10.1037/0022-006X.59.1.12.
-    """
-    import pandas as pd
 
-    before, after = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    Parameters
+    ----------
+    first, second : Series of pandas or polars, NumPy array or list of numbers
+        Scores of the same persons in the same order.
+    sem : float
+        Standard error of measurement, such as `precision(...).sem`.
+
+    Returns
+    -------
+    polars.DataFrame where `first` is a polars Series, else pandas.DataFrame, with the index of
+    a pandas Series `first`.
+
+    Raises
+    ------
+    DataError
+        Not as many second as first scores, or the same pandas index in another order.
+    """
+    before, after = score_numbers(first), score_numbers(second)
     if before.shape != after.shape:
         raise DataError(
             f"There are {before.size} first and {after.size} second scores. Give both of each "
@@ -181,13 +189,17 @@ def reliable_change(
         )
     if not sem > 0:
         raise OptionError("sem", sem, allowed=("a number above 0",))
+    check_level(conf_level)
+    same_order(first, second)
     rci = (after - before) / (np.sqrt(2) * sem)
     z = normal_quantile((1 + conf_level) / 2)
     verdict = np.select(
         [np.isnan(rci), rci > z, rci < -z], ["", "higher", "lower"], "no reliable change"
     )
-    return pd.DataFrame(
-        {"first": before, "second": after, "change": after - before, "rci": rci, "verdict": verdict}
+    return frame_like(
+        first,
+        {"first": before, "second": after, "change": after - before, "rci": rci}
+        | {"verdict": verdict},
     )
 
 
@@ -210,7 +222,8 @@ def precision(
         A scale id, or item ids.
     reliability : "alpha", a number, or a result with `estimate`
         A number or a result (of `omega`, say, or of `retest`) is taken as known: its own
-        uncertainty is not in the interval, and the result says so.
+        uncertainty is not in the interval, and the result says so. A result of several
+        coefficients has no `estimate`: pick a number, such as `guttman(...).lambda2`.
     score : "auto", "mean" or "sum"
         "auto" is the rule of the scale, the mean where there is none.
     cluster : "auto", None, a role or a column
@@ -224,6 +237,8 @@ def precision(
         As `alpha`.
     OptionError
         A reliability above 1.
+    DataError
+        A reliability that is neither a number nor a result with one `estimate`.
 
     Warns
     -----
@@ -326,8 +341,14 @@ def known_reliability(
         return alpha, f"alpha {alpha:.3f}"
     if isinstance(reliability, HasEstimate):
         value, source = float(reliability.estimate), type(reliability).__name__
-    else:
+    elif isinstance(reliability, Real):
         value, source = float(reliability), "given"
+    else:
+        raise DataError(
+            "reliability must be 'alpha', a number, or a result with one `estimate` (of alpha, "
+            f"omega, glb, retest, ...), not a {type(reliability).__name__}, which has none. "
+            "Of a result with several coefficients pick one, such as guttman(...).lambda2."
+        )
     if not value <= 1:
         raise OptionError("reliability", value, allowed=("a number up to 1",))
     return value, f"{source} {value:.3f}"

@@ -110,6 +110,8 @@ def retest(
     notes = retest_notes(pairs, n_clusters, slope.p_value)
     if n_clusters is not None and n_clusters < FEWEST_CLUSTERS:
         warnings.warn(few_clusters(n_clusters), FewClustersWarning, stacklevel=2)
+    if first.synthetic or second.synthetic:
+        notes.append("Synthetic data.")
     items, item_notes = item_kappas(pairs, conf_level)
     return RetestResult(
         scale=scale,

@@ -50,6 +50,16 @@ FORMULAS = {
     "alpha": "k/(k−1) (1 − Σ C_ii / ΣΣ C) (Cronbach, 1951)",
 }
 
+WORDS = {
+    "best": "best split half (lambda 4)",
+    "worst": "worst split half",
+    "mean": "mean split half",
+    "odd_even_r": "correlation of odd and even items",
+    "spearman_brown": "Spearman–Brown of odd and even items",
+    "guttman_flanagan": "Guttman–Flanagan of odd and even items",
+    "alpha": "alpha",
+}
+
 
 @dataclass(frozen=True, eq=False)
 class SplitHalfResult(Result):
@@ -98,7 +108,11 @@ class SplitHalfResult(Result):
         return self.guttman_flanagan
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a coefficient: estimate, std_error, ci_low, ci_high, formula."""
+        """One row a coefficient.
+
+        Columns: coefficient, estimate, std_error, ci_low, ci_high, formula, scale,
+        n_respondents, conf_level, ci_method.
+        """
         return self.coefficients_frame.copy()
 
     def table(self) -> Table:
@@ -109,7 +123,10 @@ class SplitHalfResult(Result):
             columns = ["coefficient", "estimate", "formula"]
         return Table(
             title=f"Split-half reliability of {self.scale}",
-            columns={name: frame[name].tolist() for name in columns},
+            columns={
+                "coefficient": [WORDS[name] for name in frame["coefficient"]],
+                **{name: frame[name].tolist() for name in columns[1:]},
+            },
             notes=self.notes,
             formats=dict.fromkeys(("estimate", "ci_low", "ci_high"), ".2f"),
         )
@@ -158,6 +175,7 @@ def split_half(
     bootstrap: BoundBootstrap = "bca",
     n_boot: int = 2000,
     seed: int = SEED,
+    progress: bool = True,
 ) -> SplitHalfResult:
     """Split-half reliability over all splits of a scale, and of odd and even items.
 
@@ -175,7 +193,7 @@ def split_half(
         and the worst improved by exchanging items. "psych" are those that psych::splitHalf
         2.2.9 tries: for an odd number of items the first half of them in lexical order, so
         that the mean depends on the order of the items.
-    missing, ci, cluster, conf_level, bootstrap, n_boot, seed
+    missing, ci, cluster, conf_level, bootstrap, n_boot, seed, progress
         As in `guttman`.
 
     Raises
@@ -233,6 +251,7 @@ def split_half(
         n_boot=n_boot,
         seed=seed,
         method="Split-half",
+        progress=progress,
     )
     if limits.few_clusters:
         warnings.warn(limits.few_clusters, FewClustersWarning, stacklevel=2)
@@ -245,6 +264,10 @@ def split_half(
             "ci_low": limits.ci_low,
             "ci_high": limits.ci_high,
             "formula": [FORMULAS[name] for name in names],
+            "scale": matrix.name,
+            "n_respondents": moments.n_respondents,
+            "conf_level": conf_level,
+            "ci_method": limits.method,
         }
     )
     values = split_coefficients(matrix.values[None], halves)[0]
