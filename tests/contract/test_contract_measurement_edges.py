@@ -165,7 +165,6 @@ def test_denominator_of_omega_is_the_models_by_default() -> None:
     assert inspect.signature(rel.omega).parameters["denominator"].default == "model"
 
 
-@pytest.mark.xfail(strict=True, reason="the contract calls it scale; the argument is items")
 def test_agreement_takes_a_scale_by_that_name() -> None:
     assert "scale" in inspect.signature(mlm.agreement).parameters
 
@@ -335,7 +334,6 @@ def test_arrays_are_read_only_also_inside_mappings(result: Any) -> None:
                     array[...] = array.flat[0]
 
 
-@pytest.mark.xfail(strict=True, reason="arrays of results are read-only; these can be written")
 @pytest.mark.parametrize("name", ["retention", "efa"])
 def test_eigenvalues_are_read_only(name: str, answers: cs.Responses) -> None:
     assert not RESULTS[name](answers).eigenvalues.flags.writeable
@@ -418,19 +416,9 @@ def test_one_item_is_too_few(name: str, answers: cs.Responses) -> None:
         BY_ITEMS[name](answers, ["a1"])
 
 
-TWICE = pytest.mark.xfail(
-    strict=True,
-    reason="with Responses a repeated item is dropped in silence; with a frame, and everywhere "
-    "in reliability, multilevel and screen, it is refused by name",
-)
-
-
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(n, marks=TWICE if n in {"polychoric", "retention", "efa"} else ())
-        for n in BY_ITEMS
-    ],
+    [*BY_ITEMS],
 )
 def test_an_item_named_twice_is_refused(name: str, answers: cs.Responses) -> None:
     with pytest.raises(CollabSurveyError, match="a2"):
@@ -926,20 +914,7 @@ def _oddly(odd: str) -> cs.Responses:
     return fielded(ODD[odd](drawn()))
 
 
-FAULTS = {
-    ("all items identical", "alpha"): "NaN limits and a RuntimeWarning of numpy",
-    ("all items identical", "overview"): "NaN limits of alpha and a RuntimeWarning of numpy",
-    ("everybody constant", "alpha"): "NaN limits and a RuntimeWarning of numpy",
-    ("everybody constant", "overview"): "NaN limits of alpha and a RuntimeWarning of numpy",
-    ("all items identical", "omega categorical"): "LinAlgError where a DataError is promised",
-    ("everybody constant", "omega categorical"): "LinAlgError where a DataError is promised",
-    ("three rows", "omega categorical"): "LinAlgError where a DataError is promised",
-    ("all items identical", "guttman ci"): "limits of minus infinity, overflow in exp",
-    ("fewer rows than items", "guttman ci"): "limits of minus infinity, overflow in exp",
-    ("three rows", "guttman ci"): "limits of minus infinity, overflow in exp",
-    ("unrelated", "item_analysis"): "square root of a negative number, r_cor NaN without a word",
-    ("one row", "overview"): "plot() of no alpha at all: a UserWarning of matplotlib",
-}
+FAULTS: dict[tuple[str, str], str] = {}
 
 
 def _case(odd: str, name: str) -> Any:
@@ -1054,11 +1029,6 @@ def test_kappa_refuses_what_it_cannot_compare() -> None:
         rel.kappa([1, 2, 3], [1, 2, 3], categories=[1, 2])
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="without any pair it is a DataError that speaks of targets= and raters=, which kappa "
-    "does not have; the docstring promises NotEnoughDataError for fewer than two pairs",
-)
 def test_kappa_of_no_pair_at_all() -> None:
     with pytest.raises(NotEnoughDataError):
         rel.kappa([1, None], [None, 2])
@@ -1109,11 +1079,6 @@ def test_heywood_case_is_named(extraction: Any) -> None:
     assert any("Heywood" in note and "x" in note for note in result.notes)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the note (and the docstring of heywood) say 'at the bound of .005' where the unique "
-    "variance of minres is negative and the communality 1.04",
-)
 def test_note_on_a_heywood_case_tells_the_number(df: pd.DataFrame) -> None:
     given = dim.given_correlations(HEYWOOD, 200, items=["x", "y", "z"])
     result = dim.efa(given, n_factors=1)

@@ -50,6 +50,7 @@ from collabsurvey.errors import (
     check_level,
 )
 from collabsurvey.moments.covariance import Missing
+from collabsurvey.numerics.linalg import read_only
 from collabsurvey.numerics.typing import FloatArray
 
 SEED = 20260901
@@ -275,8 +276,10 @@ def assemble(
         complexity=by_item(complexity, "complexity"),
         variance=_variance(loadings, phi, names),
         fit=fit,
-        eigenvalues=np.linalg.eigvalsh(cor)[::-1],
-        reduced_eigenvalues=np.linalg.eigvalsh(reduced)[::-1],
+        eigenvalues=read_only(np.asarray(np.linalg.eigvalsh(cor)[::-1], dtype=np.float64)),
+        reduced_eigenvalues=read_only(
+            np.asarray(np.linalg.eigvalsh(reduced)[::-1], dtype=np.float64)
+        ),
         residuals=pd.DataFrame(residual, index=items, columns=items),
         determinacy=pd.Series(determinacy(cor, loadings, phi), index=names, name="determinacy"),
         heywood=heywood,

@@ -68,8 +68,8 @@ def with_notes(result: EfaResult, turned: RotationSolution) -> EfaResult:
         shared = result.communalities
         cases = [f"{item} (communality {shared[item]:.2f})" for item in result.heywood]
         notes.append(
-            f"Heywood case: {listed(cases)}. No variance of its own is left: its unique variance "
-            "is at the bound of .005. Take fewer factors, or leave it out."
+            f"Heywood case: {listed(cases)}. No variance of its own is left, which cannot "
+            "be. Take fewer factors, or leave it out."
         )
     if empty := [name for name, own in result.variance["ss_loadings"].items() if own < NOTHING]:
         notes.append(f"Nothing is explained by {listed(empty)}: take fewer factors.")

@@ -54,7 +54,8 @@ class EfaResult(Result):
     determinacy : pandas.Series
         Squared correlation of each factor with its regression scores.
     heywood : tuple of items
-        Items whose unique variance is at its bound of .005: a sign of too many factors, or
+        Items without a unique variance (at the bound of .005 in the search; with minres the
+        communality may then exceed 1): a sign of too many factors, or
         of too few respondents.
     converged, rotation_converged : bool
     n_starts, n_best, n_minima : int

@@ -110,6 +110,9 @@ def chosen_items(instrument: Instrument, items: Items) -> tuple[str, ...]:
         return instrument.items_of(items)
     listed = list(instrument.scale_ids if items is None else items)
     scales = set(instrument.scale_ids) - set(instrument.item_ids)
+    asked = [name for name in listed if name not in scales]
+    if twice := [name for name in dict.fromkeys(asked) if asked.count(name) > 1]:
+        raise OptionError("items", twice, allowed=("every item once",))
     found: list[str] = []
     for name in listed:
         found += instrument.items_of(name) if name in scales else instrument.items_of([name])

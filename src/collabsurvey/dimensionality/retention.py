@@ -43,6 +43,7 @@ from collabsurvey.dimensionality.retention_result import RetentionResult
 from collabsurvey.errors import DataError, NotEnoughDataError, OptionError
 from collabsurvey.moments import weighted_answers
 from collabsurvey.moments.covariance import Missing
+from collabsurvey.numerics.linalg import read_only
 from collabsurvey.numerics.typing import FloatArray, IntArray
 from collabsurvey.progress import track
 
@@ -164,7 +165,7 @@ def retention(
         kmo_items=pd.Series(adequate["kmo_items"], index=list(found.items), name="kmo"),
         bartlett={name: adequate[name] for name in ("chi2", "df", "p_value", "log_p")},
         determinant=adequate["determinant"],
-        eigenvalues=components.observed,
+        eigenvalues=read_only(components.observed),
         parallel=pd.DataFrame(
             {
                 "component": components.observed,

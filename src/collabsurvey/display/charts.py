@@ -93,7 +93,7 @@ def name_axis(ax: Axes, labels: Sequence[str]) -> None:
     else:
         ax.set_yticks([])
         ax.set_ylabel(f"{n} rows")
-    ax.set_ylim(n - 0.5, -0.5)
+    ax.set_ylim(max(n, 1) - 0.5, -0.5)
     ax.grid(axis="x", color=GRID, linewidth=0.8, zorder=0)
     ax.set_axisbelow(True)
     ax.spines[["top", "right", "left"]].set_visible(False)

@@ -155,7 +155,7 @@ class AgreementResult(Result):
 
 def agreement(
     responses: Responses,
-    items: str | Sequence[str],
+    scale: str | Sequence[str],
     cluster: str = "cluster",
     *,
     null: Null | Sequence[Null] | Mapping[str, float] = ("uniform", "slight_skew"),
@@ -169,7 +169,7 @@ def agreement(
     ----------
     responses : Responses
         One wave. Reversing items changes no measure, so answers are taken as given.
-    items : str or sequence of str
+    scale : str or sequence of str
         A scale id, or item ids; all with the same range of answers.
     cluster : str
         A role or a column.
@@ -208,7 +208,7 @@ def agreement(
         raise WeightsNotAppliedError("multilevel.agreement")
     if min_n < 1:
         raise OptionError("min_n", min_n, allowed=("a count of 1 or more",))
-    names = item_names(responses, items)
+    names = item_names(responses, scale)
     if cluster == "cluster" and cluster not in column_names(as_narwhals(responses.frame)):
         responses.role("cluster", purpose="Agreement")
     column = role_or_column(responses, cluster)
@@ -222,7 +222,7 @@ def agreement(
     used = complete & (codes >= 0)
     if (x[used] < options.low).any() or (x[used] > options.high).any():
         raise DataError(
-            f"Some answers to {scale_name(items)!r} lie outside {options.low:g} to "
+            f"Some answers to {scale_name(scale)!r} lie outside {options.low:g} to "
             f"{options.high:g}. Give response_range=(lowest, highest)."
         )
     present, codes_used = np.unique(codes[used], return_inverse=True)
@@ -240,7 +240,7 @@ def agreement(
     extreme = int((np.isnan(measures["awg"]) & (measures["n"] > 1)).sum())
     return AgreementResult(
         clusters_frame=frame,
-        scale=scale_name(items),
+        scale=scale_name(scale),
         items=names,
         cluster=column,
         null_variances=nulls,

@@ -94,10 +94,14 @@ def item_total_correlations(cov: FloatArray) -> FloatArray:
 
 
 def overlap_corrected_correlations(cor: FloatArray) -> FloatArray:
-    """Item–total correlations (k,) with R² for the ones on the diagonal; psych's `r.cor`."""
+    """Item–total correlations (k,) with R² for the ones on the diagonal; psych's `r.cor`.
+
+    NaN where the reduced matrix adds up to nothing or less: the items share nothing.
+    """
     reduced = cor.copy()
     np.fill_diagonal(reduced, squared_multiple_correlations(cor))
-    r: FloatArray = reduced.sum(axis=0) / np.sqrt(reduced.sum())
+    total = reduced.sum()
+    r: FloatArray = reduced.sum(axis=0) / np.sqrt(total if total > 0 else np.nan)
     return r
 
 

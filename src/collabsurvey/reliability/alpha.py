@@ -140,7 +140,7 @@ class AlphaResult(Result):
         """One row an item: item–rest correlation, and alpha without it."""
         return Table(
             title=f"Cronbach's alpha of {self.scale}: {self.estimate:.2f} "
-            f"({self.conf_level:.0%} CI {self.ci_low:.2f} to {self.ci_high:.2f})".replace("-", "−"),
+            f"({self._interval_words()})".replace("-", "−"),
             columns={
                 "item": self.items,
                 "item_rest": self.item_rest.tolist(),
@@ -150,6 +150,11 @@ class AlphaResult(Result):
             formats={"item_rest": ".2f", "alpha_if_dropped": ".2f"},
             labels={"item_rest": "item–rest r"},
         )
+
+    def _interval_words(self) -> str:
+        if not np.isfinite(self.ci_low):
+            return "no interval"
+        return f"{self.conf_level:.0%} CI {self.ci_low:.2f} to {self.ci_high:.2f}"
 
     def chart(self) -> Chart:
         """Item–rest correlation of each item, under alpha with its interval."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -220,6 +220,13 @@ def resampled_interval(
     if unit == "rows":
         how = how.replace("clusters (rows)", "single rows")
     notes = [how]
+    if not (np.isfinite(found.ci_low) and np.isfinite(found.ci_high)):
+        blank = float("nan")
+        found = replace(found, ci_low=blank, ci_high=blank)
+        notes = [
+            "There is no interval: alpha does not vary between resamples, or varies without bound, "
+            "which happens with few rows and with items that copy each other."
+        ]
     if found.n_degenerate:
         notes.append(f"{found.n_degenerate} resamples of a single cluster were left out.")
     if pieces.n_without_cluster:

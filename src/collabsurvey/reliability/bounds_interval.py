@@ -54,14 +54,18 @@ class Limits:
     few_clusters: str = ""
 
 
+LOWEST = -1.0  # a reliability this far below zero is no limit to report
+
+
 def log_error(values: FloatArray) -> FloatArray:
     """Distance of a coefficient from 1, as a logarithm."""
     return np.asarray(np.log(np.maximum(1 - values, 1e-300)))
 
 
 def from_log_error(values: FloatArray) -> FloatArray:
-    """Undo `log_error`."""
-    return np.asarray(1 - np.exp(values))
+    """Undo `log_error`; minus infinity where there is no lower limit."""
+    with np.errstate(over="ignore"):
+        return np.asarray(1 - np.exp(values))
 
 
 def bound_limits(
@@ -128,6 +132,17 @@ def bound_limits(
             )
         low, high = _bootstrap(drawn[fine], left_out, estimates, bootstrap, conf_level)
         bias = drawn[fine].mean(axis=0) - estimates
+    notes = _notes(rows, how, bootstrap, n_boot, seed, conf_level, n_gone)
+    # A lower bound below -1, or limits on one side of the estimate, say nothing.
+    lost = ~((low >= LOWEST) & np.isfinite(high) & (low <= estimates) & (estimates <= high))
+    lost |= ~np.isfinite(low)
+    if lost.any():
+        low, high = np.where(lost, np.nan, low), np.where(lost, np.nan, high)
+        notes = (
+            *notes,
+            f"No limits for {int(lost.sum())} of {len(low)} coefficients: they vary without bound "
+            "between resamples, as with few rows or a singular matrix.",
+        )
     return Limits(
         ci_low=low,
         ci_high=high,
@@ -135,7 +150,7 @@ def bound_limits(
         bias=bias,
         method=how,
         n_clusters=None if column is None else rows.n_units,
-        notes=_notes(rows, how, bootstrap, n_boot, seed, conf_level, n_gone),
+        notes=notes,
         few_clusters=(
             few_clusters_sentence(rows.n_units)
             if column is not None and rows.n_units < FEW_CLUSTERS

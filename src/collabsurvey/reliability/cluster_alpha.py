@@ -118,8 +118,10 @@ def bootstrap_interval(
     without = left_out(moments)
     if kind == "studentised":
         whole, error = log_error(moments, np.ones((1, g)))
+        with np.errstate(invalid="ignore", divide="ignore"):  # NaN where nothing varies
+            pivots = (values - whole) / errors
         low, high = studentised_interval(
-            (values - whole) / errors,
+            pivots,
             estimate=float(np.log(1 - estimate)),
             std_error=float(error[0]),
             conf_level=conf_level,

@@ -22,6 +22,7 @@ from collabsurvey.dimensionality.two_way import (
     thresholds,
     two_step,
 )
+from collabsurvey.errors import DataError
 from collabsurvey.moments import AnswerTables
 from collabsurvey.numerics.bivariate_normal import bivariate_cdf
 from collabsurvey.numerics.typing import FloatArray, IntArray
@@ -138,6 +139,11 @@ def ordinal_factor(tables: AnswerTables, signs: FloatArray) -> OrdinalFactor:
     weights count as respondents.
     """
     pairs = correlate_pairs(tables, empty_cells="lavaan")
+    if pairs.at_limit.all():  # no pair has an error, so there are no weights
+        raise DataError(
+            "Categorical omega is not defined: as far as these answers show, the items are "
+            "perfectly associated. One of them says as much as all."
+        )
     cors = pairs.matrix(pairs.rho, 1.0) * np.outer(signs, signs)
     known = np.isfinite(pairs.std_error) & (pairs.std_error > 0)
     precision = np.where(known, 1 / np.where(known, pairs.std_error, 1.0) ** 2, 0.0)

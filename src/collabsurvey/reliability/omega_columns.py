@@ -63,7 +63,10 @@ def _most_options(responses: Responses, items: tuple[str, ...]) -> int:
 
 
 def _with_categorical(responses: Responses, total: float, tables: AnswerTables) -> OmegaColumns:
-    found = ordinal_factor(tables, key_signs(responses, tables.items))
+    try:
+        found = ordinal_factor(tables, key_signs(responses, tables.items))
+    except DataError as error:
+        return OmegaColumns(total, np.nan, str(error))
     if found.pairs.at_limit.any() or not found.pairs.converged.all():
         return OmegaColumns(total, np.nan, "some of the items are perfectly associated")
     if not found.fits.converged[0]:

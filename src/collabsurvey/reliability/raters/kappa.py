@@ -196,12 +196,11 @@ def kappa(
         raise OptionError("ci", ci, allowed=get_args(Interval))
     method = "Cohen's kappa"
     pairs = paired(a, b)
+    n_both = int((~pairs.isna().any(axis=1)).sum())
+    if n_both < 2:
+        raise NotEnoughDataError(method, what="targets with both ratings", found=n_both, needed=2)
     found = read_ratings(pairs, targets=None, raters=None, ratings=None, method=method)
     whole = found.per_target == 2
-    if whole.sum() < 2:
-        raise NotEnoughDataError(
-            method, what="targets with both ratings", found=int(whole.sum()), needed=2
-        )
     both = found.of_targets(whole)
     groups = categorise(both, categories, needs_order=weights is not None, method=method)
     matrix, weighting = weight_matrix(weights, groups.positions)
