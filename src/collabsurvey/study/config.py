@@ -71,7 +71,11 @@ class ResponseFile(Section):
     """One file of answers."""
 
     path: str
-    platform: str | None = None
+    platform: str | None = None  # found where it is left out
+    definition: str | None = None  # .qsf, .lss, .xml or data dictionary of the platform
+    sheet: str | None = None  # of a workbook
+    form: str | None = None  # the repeating form of REDCap that holds the answers
+    partners: tuple[str, ...] = ()  # whom numbered columns are about, in order
     instruments: tuple[str, ...] = ()
     slots: dict[str, str] = Field(default_factory=dict)  # the words that stood in the questions
     scales: dict[str, tuple[str, ...]] | None = None

@@ -114,6 +114,9 @@ def _all_responses(
         path = located(file.path, folder)
         n_read = sum(line.n for line in part.ledger if line.step == "read" and line.unit == "rows")
         sources.append(SourceFile(path.name, file_hash(path), n_read, "responses"))
+        if file.definition is not None:
+            path = located(file.definition, folder)
+            sources.append(SourceFile(path.name, file_hash(path), 0, "definition of the survey"))
         if isinstance(file.columns, str):
             path = located(file.columns, folder)
             n_read = len(read_column_map(path))
@@ -133,6 +136,10 @@ def _response_file(file: ResponseFile, study: StudyFile, folder: Path) -> Respon
         response_range=file.response_range,
         min_valid=file.min_valid,
         platform=file.platform,
+        definition=None if file.definition is None else located(file.definition, folder),
+        sheet=file.sheet,
+        form=file.form,
+        partners=file.partners or None,
         columns=columns,
         roles={str(role): column for role, column in file.roles.items()},
         key=file.key,
