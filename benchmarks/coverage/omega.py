@@ -23,7 +23,13 @@ from collabsurvey.dimensionality.one_factor import OneFactor
 from collabsurvey.moments.resampled import Resampler
 from collabsurvey.numerics.typing import FloatArray
 from collabsurvey.reliability.omega_categorical import categorical_coefficients, padded_cuts
-from collabsurvey.reliability.omega_interval import Plan, Statistic, Weights, intervals
+from collabsurvey.reliability.omega_interval import (
+    Plan,
+    Sampled,
+    Statistic,
+    Weights,
+    intervals,
+)
 from collabsurvey.reliability.omega_statistics import (
     categorical_statistic,
     hierarchical_statistic,
@@ -95,14 +101,15 @@ def statistic_of(kind: str, source: Resampler, *, with_errors: bool) -> Statisti
             extraction="minres", rotation="oblimin", observed=True,
         )  # fmt: skip
 
-    seen: dict[bytes, tuple[FloatArray, FloatArray | None]] = {}
+    seen: dict[bytes, Sampled] = {}
 
-    def first(weights: Weights) -> tuple[FloatArray, FloatArray | None]:
+    def first(weights: Weights) -> Sampled:
         """The same resamples serve several methods, so they are remembered."""
         key = weights.tobytes()
         if key not in seen:
-            values, errors = every(weights)
-            seen[key] = (values[:, :1], None if errors is None else errors[:, :1])
+            values, errors, bound = every(weights)
+            some = None if errors is None else errors[:, :1]
+            seen[key] = Sampled(values[:, :1], some, bound)
         return seen[key]
 
     return first
