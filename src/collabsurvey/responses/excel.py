@@ -94,18 +94,20 @@ def _read(
     openpyxl: Any, file: Path, sheet: str | None
 ) -> tuple[list[list[str]], list[int], str, list[LedgerLine], _Look]:
     """Rows with their numbers, the sheet they are from, notes, and what else the sheet holds."""
-    try:
-        book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
-    except _faults() as error:
-        raise _damaged(file, error) from None
-    try:
-        chosen, notes = _chosen(book, sheet, file.name)
-        look = _look_over(file, book[chosen])
-        rows, numbers = _rows(book[chosen], file.name)
-    except _faults() as error:
-        raise _damaged(file, error) from None
-    finally:
-        book.close()
+    # Opened here: of a damaged workbook openpyxl would leave the file open.
+    with file.open("rb") as stream:
+        try:
+            book = openpyxl.load_workbook(stream, read_only=True, data_only=True, keep_links=False)
+        except _faults() as error:
+            raise _damaged(file, error) from None
+        try:
+            chosen, notes = _chosen(book, sheet, file.name)
+            look = _look_over(file, book[chosen])
+            rows, numbers = _rows(book[chosen], file.name)
+        except _faults() as error:
+            raise _damaged(file, error) from None
+        finally:
+            book.close()
     return rows, numbers, chosen, notes, look
 
 
