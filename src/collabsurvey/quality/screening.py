@@ -81,7 +81,7 @@ def screen(
         nothing.
     longstring : share of the items or None
         Flag runs of one answer at least so long. Half of the items: Curran (2016). Flags
-        only where there are 10 items or more.
+        only where there are 20 items or more; in short questionnaires such runs are common.
     avg_longstring, irv : number or None
         Flag longer mean runs, or a smaller spread (standard deviation) of a row's answers.
         None: there is no agreed cut-off (Meade & Craig, 2012; Dunn et al., 2018).
@@ -90,9 +90,10 @@ def screen(
         of careless 1.2.0: high is careless. Flags only rows with 10 scales or more, because
         correlations of a few numbers fail honest people (11 % of those whose true
         correlation is .70 are below zero with 5 numbers, 1 % with 10), and only where no
-        more than 10 % of the bulk of the rows (by median and median absolute deviation)
-        reach the cut-off: about so many are careless at all (Meade & Craig, 2012). The same
-        holds for `person_total`, `synonyms` and `antonyms`.
+        more than 5 % of the bulk of the rows (by median and median absolute deviation)
+        reach the cut-off: about one row in ten is careless at all (Meade & Craig, 2012), so
+        beyond that too many flags fall on honest people. The same holds for `person_total`,
+        `synonyms` and `antonyms`.
     mahalanobis : probability or None
         Flag rows whose distance is less probable under a normal distribution: .001
         (Tabachnick & Fidell, 2013). Skewed answers are beyond it more often than 1 in 1000.
@@ -108,7 +109,7 @@ def screen(
         keyed both ways, in so many scales. Once is this project's rule; a straight line over
         reversed items contradicts itself (Weijters, Baumgartner & Schillewaert, 2013).
     duplicate : count or None
-        Flag rows of 10 answers or more that so many other rows repeat in every answer and
+        Flag rows of 20 answers or more that so many other rows repeat in every answer and
         gap (Slomczynski, Powalko & Krauze, 2017).
     duration, duration_unit, seconds_per_item
         Column with the time a row took; it is divided by the items answered. Less than 2
