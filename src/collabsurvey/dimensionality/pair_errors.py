@@ -45,16 +45,34 @@ def robust_errors(
     missing: Missing,
     full: bool,
 ) -> RobustErrors:
-    """Errors over clusters (a column), or over respondents with their weights.
-
-    The factor G / (G - 1) is that of a variance of G sums, of n / (n - 1) where nobody
-    shares a cluster.
-    """
+    """Errors over clusters (a column), or over respondents with their weights."""
     if cluster is None:
         x, w = weighted_answers(responses, items)
-        groups, labels = np.arange(len(x)), None
+        groups = None
     else:
-        x, w, groups, labels = clustered_answers(responses, items, cluster)
+        x, w, groups, _ = clustered_answers(responses, items, cluster)
+    return errors_of_rows(
+        x, w, categories, pairs, clusters=groups, called=cluster, missing=missing, full=full
+    )
+
+
+def errors_of_rows(
+    x: FloatArray,
+    w: FloatArray,
+    categories: Sequence[FloatArray],
+    pairs: Pairs,
+    *,
+    clusters: IntArray | None,
+    called: str | None,
+    missing: Missing,
+    full: bool,
+) -> RobustErrors:
+    """Errors from answers (n, k) with weights (n,) and codes of clusters (n,), -1 for none.
+
+    The factor G / (G - 1) is that of a variance of G sums, of n / (n - 1) where nobody
+    shares a cluster. `called` is what the clusters are called in a message.
+    """
+    groups = np.arange(len(x)) if clusters is None else clusters
     codes = coded(x, categories)
     used = (w > 0) & ((codes >= 0).all(axis=1) if missing == "listwise" else True)
     alone = used & (groups < 0)
@@ -64,7 +82,7 @@ def robust_errors(
     n_groups = int(groups.max()) + 1 if len(groups) else 0
     if n_groups < 2:
         raise DataError(
-            f"There is only one {cluster!r} with answers, so how correlations vary between "
+            f"There is only one {called!r} with answers, so how correlations vary between "
             "clusters is unknown. Use cluster=None."
         )
     cut_tables = _cut_tables(pairs.cuts, codes, w)
@@ -74,7 +92,7 @@ def robust_errors(
     width = (n_cuts if full else 0) + len(cells)
     product = np.zeros((width, width)) if full else np.zeros(width)
     mean = np.zeros(width)
-    if labels is not None:
+    if clusters is not None:
         mean[width - len(cells) :] = _mean_influence(pairs, cells, codes, w)
     step = max(BLOCK_VALUES // max(width, 1), 1)
     order = np.argsort(groups, kind="stable")
@@ -93,7 +111,7 @@ def robust_errors(
             column += 1
         values -= mean
         values *= w[rows, None]
-        if labels is not None:
+        if clusters is not None:
             edges = np.flatnonzero(np.r_[True, np.diff(groups[rows]) > 0])
             values = np.add.reduceat(values, edges, axis=0)
         product += values.T @ values if full else (values**2).sum(axis=0)
@@ -102,7 +120,7 @@ def robust_errors(
     acov = product * factor if full else None
     variance = np.diag(acov)[n_cuts:] if acov is not None else product * factor
     std_error = np.where(pairs.at_limit, np.nan, np.sqrt(variance))
-    return RobustErrors(std_error, acov, n_groups if labels is not None else None, int(alone.sum()))
+    return RobustErrors(std_error, acov, n_groups if clusters is not None else None, int(alone.sum()))
 
 
 def _mean_influence(

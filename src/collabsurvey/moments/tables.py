@@ -84,6 +84,18 @@ def answer_tables(
         _found_categories(name, [block[:, i] for block in blocks]) if codes is None else codes
         for i, (name, codes) in enumerate(zip(names, stated, strict=True))
     )
+    return tables_of(blocks, names, categories, weight=weight is not None, missing=missing)
+
+
+def tables_of(
+    blocks: Iterable[FloatArray],
+    names: tuple[str, ...],
+    categories: tuple[FloatArray, ...],
+    *,
+    weight: bool,
+    missing: Missing,
+) -> AnswerTables:
+    """Tables of blocks of answers (n, k), with the weights as a last column if there are any."""
     total = sum(len(codes) for codes in categories)
     counts = np.zeros((total, total))
     n_missing = np.zeros(len(names))

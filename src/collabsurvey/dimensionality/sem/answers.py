@@ -1,0 +1,182 @@
+"""From any frame to the samples a model is fitted to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from collabsurvey.dimensionality.inputs import item_set
+from collabsurvey.errors import (
+    DataError,
+    NotEnoughDataError,
+    NoVarianceError,
+    OptionError,
+    WeightsNotAppliedError,
+    listed,
+)
+from collabsurvey.moments.respondents import cluster_column, data_notes
+from collabsurvey.moments.split import role_or_column
+from collabsurvey.numerics.typing import BoolArray, FloatArray, IntArray
+from collabsurvey.responses.engine import Column, group_codes, read_columns
+
+Missing = Literal["listwise", "pairwise", "fiml"]
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Rows of all groups, as they were given: reversed items are not turned round."""
+
+    names: tuple[str, ...]  # (p,)
+    x: FloatArray  # (n, p) NaN for missing
+    weights: FloatArray | None  # (n,)
+    clusters: IntArray | None  # (n,)
+    groups: IntArray  # (n,) codes of the groups; zeros for one sample
+    labels: tuple[str, ...]  # of the groups; ("",) for one sample
+    group: str  # what the grouping column is called; "" for one sample
+    n_rows: int  # rows in the data, before those without group, cluster or weight were left out
+    notes: tuple[str, ...]
+
+    def of(self, group: int) -> BoolArray:
+        """Which rows (n,) belong to a group."""
+        return np.asarray(self.groups == group)
+
+
+def read_answers(
+    data: Any,
+    names: Sequence[str],
+    *,
+    group: str | None,
+    cluster: str | None,
+    weights: str | None,
+    method: str,
+    keep_all: bool = False,
+) -> Answers:
+    """Read the columns of a model, once. Groups come in the order in which they first appear.
+
+    `cluster` is "auto", None, a role or a column; `weights` a column, or None for the weight
+    role where there is one. `keep_all` is for scoring: rows keep their places, weights and a
+    single group are of no concern.
+    """
+    chosen = item_set(data, list(names), method=method, fewest=1)
+    responses = chosen.responses
+    clustered = cluster_column(responses, cluster)
+    grouped = role_or_column(responses, group) if group is not None else None
+    weighted = None if keep_all else responses.roles.get("weight")
+    if weights is not None:
+        weighted = role_or_column(responses, weights)
+    extra = [one for one in (clustered, grouped, weighted) if one is not None]
+    if twice := [one for one in extra if one in names]:
+        raise OptionError(
+            "group, cluster or weights", twice[0], allowed=("a column not in the model",)
+        )
+    columns = read_columns(responses.frame, [*chosen.items, *extra])
+    x = np.column_stack([columns[name].values for name in chosen.items])
+    keep, notes = np.ones(len(x), dtype=bool), list(chosen.notes)
+    w = None
+    if weighted is not None:
+        w = np.nan_to_num(np.asarray(columns[weighted].values, dtype=np.float64), nan=0.0)
+        if (w < 0).any():
+            raise DataError(f"{weighted!r} has negative weights.")
+        keep &= w > 0
+        if (gone := int((w == 0).sum())) > 0:
+            notes.append(f"{gone} rows without a weight were left out.")
+    codes = _codes(columns[clustered])[0] if clustered is not None else None
+    if codes is not None:
+        keep &= codes >= 0
+        if gone := int((codes < 0).sum()):
+            notes.append(f"{gone} rows without a {clustered!r} were left out.")
+    groups: IntArray = np.zeros(len(x), dtype=np.int64)
+    group_labels: tuple[str, ...] = ("",)
+    if grouped is not None:
+        groups, group_labels = _codes(columns[grouped])
+        keep &= groups >= 0
+        if gone := int((groups < 0).sum()):
+            notes.append(f"{gone} rows without a {grouped!r} were left out.")
+        if len(group_labels) < 2 and not keep_all:
+            raise DataError(
+                f"{method} by {grouped!r} needs two groups or more; every row has the same value."
+            )
+        if len(group_labels) > 100:
+            raise DataError(
+                f"{grouped!r} has {len(group_labels)} values, which is more than groups can be "
+                "compared one by one. Use a column with fewer, or cluster= for schools."
+            )
+    n_rows = len(x)
+    if not keep.all() and not keep_all:
+        x, groups = x[keep], groups[keep]
+        w = w[keep] if w is not None else None
+        codes = codes[keep] if codes is not None else None
+    if not len(x):
+        raise NotEnoughDataError(method, what="rows", found=0, needed=10)
+    if np.isinf(x).any():
+        bad = [name for name, one in zip(chosen.items, x.T, strict=True) if np.isinf(one).any()]
+        raise DataError(f"{method}: {listed(bad)} has infinite values. Set them to missing.")
+    notes += data_notes(responses, weighted=w is not None)
+    return Answers(
+        chosen.items, x, w, codes, groups, group_labels, grouped or "", n_rows, tuple(notes)
+    )
+
+
+def _codes(column: Column) -> tuple[IntArray, tuple[str, ...]]:
+    """Codes (n,) in the order of first appearance, -1 for missing, and the labels."""
+    codes, labels = group_codes(column)
+    known = codes >= 0
+    found, first = np.unique(codes[known], return_index=True)
+    order = found[np.argsort(first, kind="stable")]
+    place = np.full(len(labels) + 1, -1, dtype=np.int64)
+    place[order] = np.arange(len(order))
+    return place[codes], tuple(labels[i] for i in order)
+
+
+def complete(answers: Answers) -> Answers:
+    """Rows with every answer only."""
+    keep = np.asarray(~np.isnan(answers.x).any(axis=1))
+    return answers if keep.all() else rows_of(answers, keep)
+
+
+def answered(answers: Answers) -> Answers:
+    """Rows with at least one answer."""
+    keep = np.asarray(~np.isnan(answers.x).all(axis=1))
+    return answers if keep.all() else rows_of(answers, keep)
+
+
+def rows_of(answers: Answers, keep: BoolArray) -> Answers:
+    """Some of the rows."""
+    return Answers(
+        answers.names,
+        answers.x[keep],
+        answers.weights[keep] if answers.weights is not None else None,
+        answers.clusters[keep] if answers.clusters is not None else None,
+        answers.groups[keep],
+        answers.labels,
+        answers.group,
+        answers.n_rows,
+        answers.notes,
+    )
+
+
+def require_rows(answers: Answers, *, method: str, needed: int) -> None:
+    """Refuse groups with too few rows, and items that do not vary in a group."""
+    for g, label in enumerate(answers.labels):
+        where = f"group {label!r}" if label else "the data"
+        x = answers.x[answers.of(g)]
+        if len(x) < needed:
+            raise NotEnoughDataError(
+                method, what="respondents", found=len(x), needed=needed, where=where
+            )
+        with np.errstate(invalid="ignore"):
+            low, high = np.nanmin(x, axis=0, initial=np.inf), np.nanmax(x, axis=0, initial=-np.inf)
+        names = np.array(answers.names)
+        if (silent := names[~np.isfinite(low)]).size:
+            raise DataError(f"{method}: nobody in {where} answered {listed(list(silent))}.")
+        if (constant := names[low == high]).size:
+            raise NoVarianceError(f"{listed(list(constant))} (in {where})", method=method)
+
+
+def refuse_weights(answers: Answers, *, method: str) -> None:
+    """Refuse weights by name where a method does not apply them."""
+    if answers.weights is not None:
+        raise WeightsNotAppliedError(method)

@@ -1,0 +1,355 @@
+"""From a call's options to data that any model of the same variables can be fitted to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, get_args
+
+import numpy as np
+
+from collabsurvey.dimensionality.options import check_flag
+from collabsurvey.dimensionality.sem.answers import (
+    Answers,
+    Missing,
+    answered,
+    complete,
+    read_answers,
+    refuse_weights,
+    require_rows,
+)
+from collabsurvey.dimensionality.sem.compile import build, observed_variables
+from collabsurvey.dimensionality.sem.estimators import ORDINAL, Estimator
+from collabsurvey.dimensionality.sem.material import (
+    Information,
+    Likelihood,
+    Material,
+    missing_material,
+    normal_material,
+    squares_material,
+    two_level_material,
+)
+from collabsurvey.dimensionality.sem.model import Model, Parameterization
+from collabsurvey.dimensionality.sem.sample import Sample
+from collabsurvey.dimensionality.sem.samples import (
+    Categories,
+    categories_of,
+    continuous_samples,
+    ordinal_samples,
+)
+from collabsurvey.dimensionality.sem.two_level import TwoLevelNormal, two_level_sample
+from collabsurvey.errors import (
+    DataError,
+    NotEnoughDataError,
+    NotSupportedError,
+    OptionError,
+    listed,
+)
+from collabsurvey.numerics.linalg import aliased_columns
+from collabsurvey.responses.engine import as_narwhals, column_names
+from collabsurvey.responses.responses import Responses
+
+Ordered = bool | Sequence[str]
+WORDS: dict[str, Any] = {
+    "estimator": Estimator,
+    "missing": Missing,
+    "parameterization": Parameterization,
+    "likelihood": Likelihood,
+    "information": Information,
+}
+FEWEST = 5  # respondents in a group below which nothing is attempted
+METHOD = "A structural equation model"
+
+
+@dataclass(frozen=True, eq=False)
+class Options:
+    """What the caller asked for, checked."""
+
+    estimator: Estimator
+    missing: Missing
+    ordered: Ordered
+    group: str | None
+    cluster: str | None
+    weights: str | None
+    parameterization: Parameterization
+    std_lv: bool
+    orthogonal: bool
+    means: bool | None
+    fixed_x: bool
+    information: Information | None
+    likelihood: Likelihood
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Data of one set of variables, summarised for one estimator."""
+
+    options: Options  # with the estimator that is used
+    names: tuple[str, ...]  # observed variables, in the order of all samples
+    answers: Answers
+    categories: Mapping[str, Categories]  # of the ordered items
+    material: Material
+    means: bool | None
+    notes: tuple[str, ...]
+
+    def build(self, text: str, *, equal: Sequence[str] = (), partial: Sequence[str] = ()) -> Model:
+        """Compile a model of these variables, with or without equalities across groups."""
+        options = self.options
+        return build(
+            text,
+            groups=self.answers.labels,
+            ordered={name: one.n for name, one in self.categories.items()},
+            means=self.means,
+            std_lv=options.std_lv,
+            orthogonal=options.orthogonal,
+            fixed_x=options.fixed_x,
+            parameterization=options.parameterization,
+            equal=tuple(equal),
+            partial=tuple(partial),
+            observed=None if self.two_level else self.names,
+        )
+
+    @property
+    def two_level(self) -> bool:
+        """Whether there is a model at each of two levels."""
+        return isinstance(self.material.discrepancy, TwoLevelNormal)
+
+
+def check_options(options: Options) -> Options:
+    """Refuse what does not go together; settle which estimator is meant."""
+    for name, kind in WORDS.items():
+        given, allowed = getattr(options, name), get_args(kind)
+        if given not in allowed and not (name == "information" and given is None):
+            raise OptionError(name, given, allowed=allowed)
+    for name in ("std_lv", "orthogonal", "fixed_x"):
+        check_flag(name, getattr(options, name))
+    estimator = options.estimator
+    if isinstance(options.ordered, str):
+        raise OptionError("ordered", options.ordered, allowed=("a list of items, or True for all",))
+    if (
+        options.ordered is True or (options.ordered and not isinstance(options.ordered, bool))
+    ) and (estimator not in (*ORDINAL, "ULS")):
+        if estimator != "ML":
+            raise OptionError(
+                "estimator", estimator, allowed=(*ORDINAL, "or no ordered items with it")
+            )
+        estimator = "WLSMV"
+    ordinal = estimator in ORDINAL
+    if ordinal and not options.ordered:
+        options = replace(options, ordered=True)
+    if options.missing == "fiml" and estimator not in ("ML", "MLR"):
+        raise OptionError(
+            "missing", "fiml", allowed=("with estimator='ML' or 'MLR'; 'pairwise' for WLSMV",)
+        )
+    if options.missing == "pairwise" and not ordinal:
+        raise OptionError(
+            "missing", "pairwise", allowed=("with ordered items; 'fiml' for continuous ones",)
+        )
+    if options.information is not None and estimator not in ("ML", "MLR"):
+        raise OptionError("information", options.information, allowed=("None with " + estimator,))
+    if options.likelihood == "wishart" and (estimator != "ML" or options.missing == "fiml"):
+        raise OptionError(
+            "likelihood", "wishart", allowed=("with estimator='ML' and complete rows",)
+        )
+    return replace(options, estimator=estimator)
+
+
+def _any_ordered(ordered: Ordered) -> bool:
+    return ordered is True or (not isinstance(ordered, bool) and len(ordered) > 0)
+
+
+def prepare(data: Any, text: str, options: Options) -> Prepared:
+    """Read the data once and summarise them for the estimator; `text` tells the variables."""
+    options = check_options(options)
+    columns = _columns(data)
+    first = build(text, columns=columns, means=options.means, fixed_x=options.fixed_x)
+    names = observed_variables(first)
+    answers = read_answers(
+        data,
+        names,
+        group=options.group,
+        cluster=options.cluster,
+        weights=options.weights,
+        method=METHOD,
+    )
+    _warn_clusters(answers, options, first)
+    asked = options.estimator
+    options, notes = _robust_where_needed(options, answers, first)
+    n_before = len(answers.x)
+    answers = answered(answers) if options.missing != "listwise" else complete(answers)
+    if gone := n_before - len(answers.x):
+        lack = "any answer" if options.missing != "listwise" else "every answer"
+        notes.append(f"{gone} of {n_before} rows without {lack} were left out.")
+    require_rows(answers, method=METHOD, needed=FEWEST)
+    means = True if _needs_means(options, answers, first) else options.means
+    categories: dict[str, Categories] = {}
+    if options.estimator in ORDINAL:
+        categories, merged = _ordered(options, answers, names)
+        notes += merged
+    material = _material(
+        options, answers, first, names, categories, means=bool(means) or first.blocks[0].means
+    )
+    return Prepared(options, names, answers, categories, material, means, (*answers.notes, *notes))
+
+
+def _columns(data: Any) -> tuple[str, ...]:
+    if isinstance(data, Responses):
+        return tuple(
+            dict.fromkeys((*data.instrument.item_ids, *column_names(as_narwhals(data.frame))))
+        )
+    return column_names(as_narwhals(data))
+
+
+def _warn_clusters(answers: Answers, options: Options, model: Model) -> None:
+    if model.levels == 2 and answers.clusters is None:
+        raise OptionError(
+            "cluster", options.cluster, allowed=("the column of the clusters, for two levels",)
+        )
+
+
+def _robust_where_needed(
+    options: Options, answers: Answers, model: Model
+) -> tuple[Options, list[str]]:
+    """Clusters and weights need sandwich errors: ML becomes MLR, others are refused."""
+    notes: list[str] = []
+    estimator = options.estimator
+    if model.levels == 2:
+        if estimator not in ("ML", "MLR") or options.missing != "listwise" or options.ordered:
+            raise NotSupportedError(
+                "A two-level model with anything but ML or MLR on complete continuous answers",
+                instead="Use estimator='ML' or 'MLR' and missing='listwise'.",
+            )
+        refuse_weights(answers, method="A two-level model")
+        return options, notes
+    for what, given in (("clusters", answers.clusters), ("weights", answers.weights)):
+        if given is None or estimator in ORDINAL or estimator == "MLR":
+            continue
+        if estimator != "ML" or options.likelihood == "wishart":
+            raise NotSupportedError(
+                f"Estimator {estimator!r} with {what}", instead="Use 'ML', 'MLR' or 'WLSMV'."
+            )
+        notes.append(f"Because of the {what}, errors and tests are robust (MLR).")
+        options = replace(options, estimator="MLR")
+        estimator = "MLR"
+    return options, notes
+
+
+def _needs_means(options: Options, answers: Answers, model: Model) -> bool:
+    """Whether lavaan's rules add a mean structure: gaps, groups, levels, clusters."""
+    return (
+        options.missing == "fiml"
+        or len(answers.labels) > 1
+        or model.levels == 2
+        or answers.clusters is not None
+    )
+
+
+def _ordered(
+    options: Options, answers: Answers, names: Sequence[str]
+) -> tuple[dict[str, Categories], list[str]]:
+    """Categories of the ordered items; all observed variables must be ordered."""
+    wanted = names if options.ordered is True else tuple(options.ordered)  # type: ignore[arg-type]
+    if unknown := [name for name in wanted if name not in names]:
+        raise OptionError("ordered", unknown, allowed=(f"items of the model: {listed(names)}",))
+    if continuous := [name for name in names if name not in wanted]:
+        raise NotSupportedError(
+            f"A model of ordered items together with continuous ones ({listed(continuous)})",
+            instead="Give every observed variable in ordered=, or use MLR for all.",
+        )
+    found, notes = categories_of(answers, names)
+    return dict(zip(names, found, strict=True)), notes
+
+
+def _material(
+    options: Options,
+    answers: Answers,
+    model: Model,
+    names: Sequence[str],
+    categories: Mapping[str, Categories],
+    *,
+    means: bool,
+) -> Material:
+    """Summarise the answers for the estimator."""
+    if model.levels == 2:
+        return _two_level(options, answers, model)
+    if categories:
+        samples = ordinal_samples(
+            answers,
+            list(categories.values()),
+            missing="pairwise" if options.missing == "pairwise" else "listwise",
+        )
+        return squares_material(samples, options.estimator, means=True)
+    if options.missing == "fiml":
+        return missing_material(
+            _rows(answers), options.estimator, names, information=options.information
+        )
+    samples = continuous_samples(answers)
+    for sample, label in zip(samples, answers.labels, strict=True):
+        require_definite(sample, names, label)
+    if options.estimator in ("GLS", "ULS"):
+        return squares_material(samples, options.estimator, means=means)
+    return normal_material(
+        samples,
+        options.estimator,
+        information=options.information,
+        likelihood=options.likelihood,
+    )
+
+
+def _two_level(options: Options, answers: Answers, model: Model) -> Material:
+    if answers.clusters is None:
+        raise OptionError("cluster", None, allowed=("the column of the clusters",))
+    samples = []
+    for g in range(len(answers.labels)):
+        rows = answers.of(g)
+        samples.append(
+            two_level_sample(
+                answers.x[rows],
+                answers.clusters[rows],
+                answers.names,
+                model.blocks[0].observed,
+                model.blocks[1].observed,
+            )
+        )
+    return two_level_material(
+        TwoLevelNormal(samples), options.estimator, information=options.information
+    )
+
+
+def _rows(answers: Answers) -> list[Sample]:
+    """Rows of each group, with nothing computed from them yet."""
+    p, out = len(answers.names), []
+    for g in range(len(answers.labels)):
+        rows = answers.of(g)
+        x = answers.x[rows]
+        w = answers.weights[rows] if answers.weights is not None else None
+        if w is not None:
+            w = w * (len(w) / w.sum())
+        clusters = None
+        if answers.clusters is not None:
+            clusters = np.unique(answers.clusters[rows], return_inverse=True)[1]
+        out.append(
+            Sample(float(len(x)), np.eye(p), np.zeros(p), rows=x, weights=w, clusters=clusters)
+        )
+    return out
+
+
+def require_definite(sample: Sample, names: Sequence[str], label: str) -> None:
+    """Refuse a covariance matrix without an inverse, and say why it has none."""
+    where = f" in group {label!r}" if label else ""
+    sd = np.sqrt(np.diag(sample.cov))
+    correlations = sample.cov / np.outer(sd, sd)
+    if np.linalg.eigvalsh(correlations)[0] > 1e-10:
+        return
+    if sample.n <= len(names):
+        raise NotEnoughDataError(
+            METHOD,
+            what=f"complete rows{where} for {len(names)} variables",
+            found=int(sample.n),
+            needed=len(names) + 1,
+        )
+    found = [names[i] for i in aliased_columns(correlations)]
+    raise DataError(
+        f"{METHOD} is not defined{where}: {listed(found) or 'an item'} follows exactly from the "
+        "other items, so that the covariance matrix has no inverse. Leave it out."
+    )

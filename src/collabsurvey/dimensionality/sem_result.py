@@ -1,0 +1,296 @@
+"""What `cfa` and `sem` return."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+
+from collabsurvey.dimensionality.sem.constraints import constraint_matrix
+from collabsurvey.dimensionality.sem.explained import r_squared
+from collabsurvey.dimensionality.sem.fitted import Analysis
+from collabsurvey.dimensionality.sem.frames import standardised_frame
+from collabsurvey.dimensionality.sem.model import Model
+from collabsurvey.dimensionality.sem.modification import modification_indices
+from collabsurvey.dimensionality.sem.prepare import Prepared
+from collabsurvey.dimensionality.sem.residuals import ResidualKind, residuals
+from collabsurvey.dimensionality.sem.sample import Sample
+from collabsurvey.dimensionality.sem.score_tests import p_values, release_tests
+from collabsurvey.dimensionality.sem.scoring import ScoreMethod, score_answers
+from collabsurvey.dimensionality.sem.standardise import Kind
+from collabsurvey.display import Chart, Table
+from collabsurvey.display.charts import interval_chart
+from collabsurvey.errors import DataError, OptionError
+from collabsurvey.numerics.typing import FloatArray
+from collabsurvey.results import Result
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Solution = Literal["all", "latent", "not_covariates"]
+
+
+@dataclass(frozen=True, eq=False)
+class SemResult(Result):
+    """A fitted structural equation model.
+
+    Attributes
+    ----------
+    estimates : pandas.DataFrame
+        One row a parameter, in lavaan's order: `lhs, op, rhs, group, label, estimate,
+        std_error, statistic, p_value, ci_low, ci_high, std_all, std_lv, std_nox`; with several
+        groups also `group_label`, with two levels `level`. Fixed parameters have the error 0.
+        `std_all` has unit variances for all variables, `std_lv` for latent ones, `std_nox` for
+        all but covariates.
+    fit : mapping of name to number
+        `chi2, df, p_value, cfi, tli, rmsea, rmsea_ci_low, rmsea_ci_high, srmr, loglik, aic, bic`
+        and more; `_scaled` are made of the corrected chi-square, `_robust` estimate what
+        normal and complete answers would show.
+    converged : bool
+        Whether the optimiser reached a minimum; read no number if it did not.
+    improper : tuple of str
+        Impossible parts of the solution, such as negative variances; empty if there are none.
+    n_obs : int
+        Respondents used, in all groups.
+    groups : tuple of str
+        Labels of the groups, in the order of the column `group`; empty for one sample.
+    """
+
+    name: str
+    estimator: str
+    missing: str
+    syntax: str  # the model text
+    estimates: pd.DataFrame
+    fit: Mapping[str, float]
+    converged: bool
+    improper: tuple[str, ...]
+    n_obs: int
+    groups: tuple[str, ...]
+    conf_level: float
+    notes: tuple[str, ...]
+    analysis: Analysis = field(repr=False)
+    prepared: Prepared = field(repr=False)
+
+    @property
+    def model(self) -> Model:
+        """The compiled model."""
+        return self.analysis.model
+
+    @property
+    def theta(self) -> FloatArray:
+        """Free parameters (n_free,), in the order of the free rows of `estimates`."""
+        return self.analysis.fit.theta
+
+    @property
+    def vcov(self) -> FloatArray:
+        """Covariance matrix (n_free, n_free) of the free parameters."""
+        return self.analysis.assessed.vcov
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """Moments the model was fitted to, one for each group (or level)."""
+        return self.analysis.material.samples
+
+    @property
+    def group(self) -> str | None:
+        """Column of the groups; None for one sample."""
+        return self.prepared.answers.group or None
+
+    @property
+    def items(self) -> tuple[str, ...]:
+        """Observed variables of the model."""
+        return self.prepared.names
+
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """Latent variables of the model."""
+        names = [name for b in self.model.blocks for name in b.latent[: b.n_factors]]
+        return tuple(dict.fromkeys(names))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the estimates."""
+        return self.estimates.copy()
+
+    def standardised(self, kind: Kind = "all") -> pd.DataFrame:
+        """Standardised estimates with their own errors (delta method).
+
+        `kind` as the columns of `estimates`: "all", "latent" or "not_covariates".
+        """
+        if kind not in get_args(Kind):
+            raise OptionError("kind", kind, allowed=get_args(Kind))
+        return standardised_frame(self.analysis, kind, conf_level=self.conf_level)
+
+    @property
+    def r_squared(self) -> pd.Series:
+        """Share of its variance that the model explains in each indicator and outcome."""
+        import pandas as pd
+
+        found = [r_squared(block, self.theta) for block in self.model.blocks]
+        if len(found) == 1:
+            return pd.Series(found[0], name="r_squared")
+        keys = [self._block_label(b) for b in range(len(found))]
+        return pd.concat(
+            {key: pd.Series(one, name="r_squared") for key, one in zip(keys, found, strict=True)}
+        )
+
+    def _block_label(self, number: int) -> str:
+        block = self.model.blocks[number]
+        label = self.model.groups[block.group]
+        if self.model.levels == 1:
+            return label
+        level = "within" if block.level == 1 else "between"
+        return f"{label} {level}".strip()
+
+    def implied_cov(self, group: int = 1) -> pd.DataFrame:
+        """Covariances the model implies in a group (1, 2, …); of latent responses if ordered."""
+        import pandas as pd
+
+        names = self.model.blocks[group - 1].observed
+        return pd.DataFrame(self.analysis.fit.implied[group - 1].cov, names, names)
+
+    def residuals(self, kind: ResidualKind = "correlation", group: int = 1) -> pd.DataFrame:
+        """What the model leaves unexplained: sample minus implied covariances or correlations."""
+        import pandas as pd
+
+        if kind not in get_args(ResidualKind):
+            raise OptionError("kind", kind, allowed=get_args(ResidualKind))
+        names = self.model.blocks[group - 1].observed
+        sample, one = self.samples[group - 1], self.analysis.fit.implied[group - 1]
+        return pd.DataFrame(residuals(sample, one, kind=kind).cov, names, names)
+
+    def modification_indices(self, minimum: float = 0.0) -> pd.DataFrame:
+        """By how much chi-square would fall if one more parameter were free, largest first.
+
+        Columns `lhs, op, rhs, group, mi, p_value, epc, sepc_lv, sepc_all, sepc_nox`: the fall of
+        chi-square (1 df), and the change of the parameter, raw and standardised. Choosing the
+        largest capitalises on chance (MacCallum, Roznowski & Necowitz, 1992,
+        doi:10.1037/0033-2909.111.3.490): free only what theory or wording explains.
+        """
+        import pandas as pd
+
+        found = modification_indices(self.analysis.fit, self.analysis.material.discrepancy)
+        levels = self.model.levels
+        frame = pd.DataFrame(
+            {
+                "lhs": [one.lhs for one in found.parameters],
+                "op": [one.op for one in found.parameters],
+                "rhs": [one.rhs for one in found.parameters],
+                "group": [one.block // levels + 1 for one in found.parameters],
+                "mi": found.mi,
+                "p_value": p_values(found.mi),
+                "epc": found.epc,
+                "sepc_lv": found.sepc_lv,
+                "sepc_all": found.sepc_all,
+                "sepc_nox": found.sepc_nox,
+            }
+        )
+        if levels == 2:
+            frame.insert(4, "level", [one.block % 2 + 1 for one in found.parameters])
+        frame = frame[frame["mi"].notna() & (frame["mi"] >= minimum)]
+        return frame.sort_values("mi", ascending=False, ignore_index=True)
+
+    def score_tests(self) -> pd.DataFrame:
+        """Test each equality of the model by what releasing it alone would bring (1 df).
+
+        Columns `constraint, statistic, df, p_value`; the last row, "all", releases all together.
+        lavaan's lavTestScore() gives the same numbers.
+        """
+        import pandas as pd
+
+        if not len(constraint_matrix(self.model)):
+            raise DataError("The model has no equality constraints, so there is none to test.")
+        found = release_tests(self.analysis.fit, self.analysis.material.discrepancy)
+        names = [*found.constraints, "all"]
+        whole = found.together
+        return pd.DataFrame(
+            {
+                "constraint": names,
+                "statistic": np.append(found.statistic, whole.statistic),
+                "df": np.append(np.ones(len(found.statistic), dtype=int), whole.df),
+                "p_value": np.append(found.p_value, whole.p_value),
+            }
+        )
+
+    def factor_scores(self, data: Any, method: ScoreMethod = "auto") -> Any:
+        """Scores of every row of `data` on the latent variables; index and order as they were.
+
+        Parameters
+        ----------
+        data : Responses or any frame
+            With the items of the model (and its group column). A row is scored from the
+            answers it has, without any answer it has no score.
+        method : "auto", "regression", "bartlett", "ebm" or "eap"
+            "regression" predicts the factors best and is the default for continuous answers;
+            "bartlett" is unbiased for each person. For ordered items "ebm", the mode of the
+            posterior, is lavaan's and the default; "eap" is its mean.
+
+        Returns
+        -------
+        frame with one column a latent variable.
+        """
+        return score_answers(self.analysis, self.prepared, data, method)[0]
+
+    def score_reliability(self, data: Any, method: ScoreMethod = "auto") -> pd.Series:
+        """Squared correlation of the factor scores with the factors, by group and factor."""
+        return score_answers(self.analysis, self.prepared, data, method)[1]
+
+    def table(self) -> Table:
+        """Fit in the title, estimates below."""
+        shown = self.estimates
+        if not self.groups:
+            shown = shown.drop(columns=["group"])
+        keep = [
+            name
+            for name in shown.columns
+            if name not in ("std_lv", "std_nox", "ci_low", "ci_high", "statistic", "group_label")
+            and not (name == "label" and not shown["label"].any())
+        ]
+        shown = shown[(shown["op"] != "~*~") & ~((shown["op"] == "~1") & (shown["std_error"] == 0))]
+        columns = {str(name): shown[name].tolist() for name in keep}
+        return Table(
+            title=f"{self.name}: {self.fit_text()}",
+            columns=columns,
+            notes=self.notes,
+            formats={"std_all": ".2f", "estimate": ".3f", "std_error": ".3f"},
+            labels={"std_all": "standardised", "lhs": "", "op": "", "rhs": ""},
+        )
+
+    def fit_text(self) -> str:
+        """Say in one line how the model fits, robust versions where there are any."""
+        fit = self.fit
+        tail = "_scaled" if "chi2_scaled" in fit else ""
+        chi2, df, p = fit[f"chi2{tail}"], fit["df"], fit[f"p_value{tail}"]
+        shown = "p < .001" if p < 0.001 else f"p = {p:.3f}".replace("0.", ".")
+        out = [f"chi-square({df:.0f}) = {chi2:.2f}" + ("" if np.isnan(p) else f", {shown}")]
+        for name, label in (("cfi", "CFI"), ("rmsea", "RMSEA"), ("srmr", "SRMR")):
+            value = fit.get(f"{name}_robust", np.nan)
+            robust = " (robust)" if not np.isnan(value) else ""
+            if np.isnan(value):
+                value = fit.get(name, np.nan)
+            if not np.isnan(value):
+                out.append(f"{label}{robust} = {value:.3f}".replace("= 0.", "= ."))
+        return ", ".join(out)
+
+    def chart(self) -> Chart:
+        """Standardised loadings with their intervals."""
+        frame = self.standardised()
+        shown = frame[frame["op"] == "=~"]
+        if not len(shown):
+            shown = frame[frame["op"] == "~"]
+        labels = [f"{a} → {b}" for a, b in zip(shown["lhs"], shown["rhs"], strict=True)]
+        if self.groups:
+            labels = [
+                f"{one} ({self.groups[g - 1]})"
+                for one, g in zip(labels, shown["group"], strict=True)
+            ]
+        return interval_chart(
+            labels,
+            shown["estimate"].tolist(),
+            shown["ci_low"].tolist(),
+            shown["ci_high"].tolist(),
+            title=f"Standardised loadings of {self.name}",
+            axis="standardised loading",
+            reference=0.0,
+        )
