@@ -39,6 +39,7 @@ out <- list(
     mimic = indices(sem(MIMIC, hs, meanstructure = TRUE)),
     random_covariates = indices(sem(MIMIC, hs, meanstructure = TRUE, fixed.x = FALSE)),
     orthogonal = indices(cfa(HS, hs, orthogonal = TRUE, std.lv = TRUE)),
+    wishart = indices(cfa(HS, hs, likelihood = "wishart")),
     gls = indices(cfa(HS, hs, estimator = "GLS")),
     fiml = indices(cfa(AC, bfi, missing = "fiml")),
     theta = indices(cfa(NE, ordinal, ordered = items, parameterization = "theta", std.lv = TRUE)),

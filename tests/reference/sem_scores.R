@@ -4,8 +4,8 @@
 #   Rscript tests/reference/sem_scores.R     # from the top of the repository; writes sem_scores.json
 #
 # lavaan 0.6.14, R 4.2. Optimisers run further than usual, so that differences are not rounding.
-# lavaan's own posterior modes of ordered items (optim, reltol 1e-8) are good to about 1e-3 only:
-# `mode` is from nlminb and Newton's method on the same function, `eap` from a grid of 241 x 241 points.
+# lavaan finds posterior modes of ordered items by optim (good to some 1e-6); `mode` is from nlminb
+# and Newton's method on the same function, `eap` from a grid of 241 x 241 points.
 
 suppressMessages({library(lavaan); library(jsonlite)})
 folder <- "tests/reference/data"
@@ -65,9 +65,11 @@ complete <- bfi[complete.cases(bfi[, ne]), ne]
 wlsmv <- fitted(ne_model, complete, ordered = ne, estimator = "WLSMV", tolerance = 1e-11)
 out$residuals <- list(
   ml = described(fitted(model, hs)),
-  means = described(fitted(model, hs, meanstructure = TRUE)),
+  means = described(fitted(model, hs, meanstructure = TRUE, tolerance = 1e-14)),
   strict = described(strict),
   mlr = described(fitted(model, hs, estimator = "MLR")),
+  strict_mlr = described(fitted(model, hs, estimator = "MLR", group = "school",
+    group.equal = c("loadings", "intercepts", "residuals"))),
   gls = described(fitted(model, hs, estimator = "GLS")),
   wlsmv = described(wlsmv),
   mediation = described(fitted(paste(model, paths, sep = "\n"), hs)),

@@ -1,25 +1,37 @@
-"""How many things a questionnaire measures: correlations, retention, exploratory factors."""
+"""How many things a questionnaire measures, and whether it measures what it was written to."""
 
+from collabsurvey.dimensionality.cfa import cfa, sem
 from collabsurvey.dimensionality.correlate import ItemCorrelations, given_correlations
 from collabsurvey.dimensionality.efa import efa, pca
 from collabsurvey.dimensionality.efa_result import EfaResult
+from collabsurvey.dimensionality.htmt import HtmtResult, htmt
 from collabsurvey.dimensionality.polychoric import polychoric, tetrachoric
 from collabsurvey.dimensionality.polychoric_result import PolychoricResult
 from collabsurvey.dimensionality.polyserial import PolyserialResult, polyserial
 from collabsurvey.dimensionality.retention import retention
 from collabsurvey.dimensionality.retention_result import RetentionResult
+from collabsurvey.dimensionality.sem_result import SemResult
+from collabsurvey.dimensionality.validity import validity
+from collabsurvey.dimensionality.validity_result import ValidityResult
 
 __all__ = [
     "EfaResult",
+    "HtmtResult",
     "ItemCorrelations",
     "PolychoricResult",
     "PolyserialResult",
     "RetentionResult",
+    "SemResult",
+    "ValidityResult",
+    "cfa",
     "efa",
     "given_correlations",
+    "htmt",
     "pca",
     "polychoric",
     "polyserial",
     "retention",
+    "sem",
     "tetrachoric",
+    "validity",
 ]

@@ -19,6 +19,8 @@ from collabsurvey.dimensionality.sem.explained import improper
 from collabsurvey.dimensionality.sem.fitted import Analysis, analyse
 from collabsurvey.dimensionality.sem.frames import estimates_frame
 from collabsurvey.dimensionality.sem.from_instrument import model_of
+from collabsurvey.dimensionality.sem.identification import check_identified
+from collabsurvey.dimensionality.sem.identified import singular_sentences
 from collabsurvey.dimensionality.sem.material import Information, Likelihood
 from collabsurvey.dimensionality.sem.missing import MissingNormal
 from collabsurvey.dimensionality.sem.model import Parameterization
@@ -115,11 +117,10 @@ def cfa(
     Raises
     ------
     FaultsError
-        The model text is not understood; with the lines.
+        The model text is not understood, with the lines; or its parameters cannot be told apart
+        from the data, with their names.
     UnknownNameError
         An item is not among the columns.
-    NotIdentifiedError
-        The parameters cannot be told apart from the data; which ones is named.
     DataError, NotEnoughDataError, NoVarianceError
         Items that follow from others, that do not vary, too few rows.
     NotSupportedError
@@ -162,6 +163,7 @@ def cfa(
         raise OptionError("model", model, allowed=("a model text, or an Instrument",))
     prepared = prepare(data, text, options)
     built = prepared.build(text, equal=_listed(equal), partial=_listed(partial))
+    check_identified(built)
     name = model.title if isinstance(model, Instrument) else "Model"
     return sem_result(prepared, analyse(built, prepared.material), text, name, conf_level)
 
@@ -261,6 +263,7 @@ def _notes(prepared: Prepared, found: Analysis, faults: Sequence[str]) -> tuple[
         notes.insert(0, "NOT CONVERGED: none of these numbers can be read.")
     if found.assessed.singular:
         notes.append("The information matrix is singular: errors are not known.")
+        notes += singular_sentences(found.model, found.assessed.information)
     notes += faults
     if options.missing == "fiml":
         notes.append("Rows with missing answers are used (full information).")

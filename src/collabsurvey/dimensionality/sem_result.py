@@ -12,6 +12,7 @@ from collabsurvey.dimensionality.sem.constraints import constraint_matrix
 from collabsurvey.dimensionality.sem.explained import r_squared
 from collabsurvey.dimensionality.sem.fitted import Analysis
 from collabsurvey.dimensionality.sem.frames import standardised_frame
+from collabsurvey.dimensionality.sem.material import counted
 from collabsurvey.dimensionality.sem.model import Model
 from collabsurvey.dimensionality.sem.modification import modification_indices
 from collabsurvey.dimensionality.sem.prepare import Prepared
@@ -20,8 +21,14 @@ from collabsurvey.dimensionality.sem.sample import Sample
 from collabsurvey.dimensionality.sem.score_tests import p_values, release_tests
 from collabsurvey.dimensionality.sem.scoring import ScoreMethod, score_answers
 from collabsurvey.dimensionality.sem.standardise import Kind
+from collabsurvey.dimensionality.sem_picture import (
+    GroupPart,
+    group_picture,
+    loadings_picture,
+    path_diagram,
+)
+from collabsurvey.dimensionality.sem_tables import estimates_table, fit_table, fit_text
 from collabsurvey.display import Chart, Table
-from collabsurvey.display.charts import interval_chart
 from collabsurvey.errors import DataError, OptionError
 from collabsurvey.numerics.typing import FloatArray
 from collabsurvey.results import Result
@@ -170,7 +177,11 @@ class SemResult(Result):
         """
         import pandas as pd
 
-        found = modification_indices(self.analysis.fit, self.analysis.material.discrepancy)
+        found = modification_indices(
+            self.analysis.fit,
+            self.analysis.material.discrepancy,
+            n_respondents=self._n_respondents(),
+        )
         levels = self.model.levels
         frame = pd.DataFrame(
             {
@@ -195,13 +206,19 @@ class SemResult(Result):
         """Test each equality of the model by what releasing it alone would bring (1 df).
 
         Columns `constraint, statistic, df, p_value`; the last row, "all", releases all together.
-        lavaan's lavTestScore() gives the same numbers.
+        lavaan's lavTestScore() gives the same statistics. For all together it counts every
+        constraint as a degree of freedom; here only what can be released at once counts, since
+        without any equality the latent means would not be identified.
         """
         import pandas as pd
 
         if not len(constraint_matrix(self.model)):
             raise DataError("The model has no equality constraints, so there is none to test.")
-        found = release_tests(self.analysis.fit, self.analysis.material.discrepancy)
+        found = release_tests(
+            self.analysis.fit,
+            self.analysis.material.discrepancy,
+            n_respondents=self._n_respondents(),
+        )
         names = [*found.constraints, "all"]
         whole = found.together
         return pd.DataFrame(
@@ -212,6 +229,12 @@ class SemResult(Result):
                 "p_value": np.append(found.p_value, whole.p_value),
             }
         )
+
+    def _n_respondents(self) -> list[float] | None:
+        """Respondents of each group, which least squares count one less of."""
+        if self.prepared.two_level:
+            return None
+        return [one.n for one in counted(self.analysis.material)]
 
     def factor_scores(self, data: Any, method: ScoreMethod = "auto") -> Any:
         """Scores of every row of `data` on the latent variables; index and order as they were.
@@ -237,60 +260,39 @@ class SemResult(Result):
         return score_answers(self.analysis, self.prepared, data, method)[1]
 
     def table(self) -> Table:
-        """Fit in the title, estimates below."""
-        shown = self.estimates
-        if not self.groups:
-            shown = shown.drop(columns=["group"])
-        keep = [
-            name
-            for name in shown.columns
-            if name not in ("std_lv", "std_nox", "ci_low", "ci_high", "statistic", "group_label")
-            and not (name == "label" and not shown["label"].any())
-        ]
-        shown = shown[(shown["op"] != "~*~") & ~((shown["op"] == "~1") & (shown["std_error"] == 0))]
-        columns = {str(name): shown[name].tolist() for name in keep}
-        return Table(
+        """Fit in the title, estimates below in sections: loadings, regressions and so on."""
+        return estimates_table(
+            self.model,
+            self.estimates,
             title=f"{self.name}: {self.fit_text()}",
-            columns=columns,
             notes=self.notes,
-            formats={"std_all": ".2f", "estimate": ".3f", "std_error": ".3f"},
-            labels={"std_all": "standardised", "lhs": "", "op": "", "rhs": ""},
+            conf_level=self.conf_level,
         )
+
+    def fit_table(self) -> Table:
+        """Fit indices in words with their usual reading; corrected versions side by side."""
+        return fit_table(self.fit, name=self.name, estimator=self.estimator)
 
     def fit_text(self) -> str:
-        """Say in one line how the model fits, robust versions where there are any."""
-        fit = self.fit
-        tail = "_scaled" if "chi2_scaled" in fit else ""
-        chi2, df, p = fit[f"chi2{tail}"], fit["df"], fit[f"p_value{tail}"]
-        shown = "p < .001" if p < 0.001 else f"p = {p:.3f}".replace("0.", ".")
-        out = [f"chi-square({df:.0f}) = {chi2:.2f}" + ("" if np.isnan(p) else f", {shown}")]
-        for name, label in (("cfi", "CFI"), ("rmsea", "RMSEA"), ("srmr", "SRMR")):
-            value = fit.get(f"{name}_robust", np.nan)
-            robust = " (robust)" if not np.isnan(value) else ""
-            if np.isnan(value):
-                value = fit.get(name, np.nan)
-            if not np.isnan(value):
-                out.append(f"{label}{robust} = {value:.3f}".replace("= 0.", "= ."))
-        return ", ".join(out)
+        """Say in one line how the model fits, corrected versions where there are any."""
+        said = fit_text(self.fit)
+        return said if self.converged else f"NOT CONVERGED; {said}"
 
     def chart(self) -> Chart:
+        """Path diagram with standardised estimates, a panel for each of up to four groups."""
+        return path_diagram(self.model, self.estimates, title=f"{self.name}: path diagram")
+
+    def loadings_chart(self) -> Chart:
         """Standardised loadings with their intervals."""
-        frame = self.standardised()
-        shown = frame[frame["op"] == "=~"]
-        if not len(shown):
-            shown = frame[frame["op"] == "~"]
-        labels = [f"{a} → {b}" for a, b in zip(shown["lhs"], shown["rhs"], strict=True)]
-        if self.groups:
-            labels = [
-                f"{one} ({self.groups[g - 1]})"
-                for one, g in zip(labels, shown["group"], strict=True)
-            ]
-        return interval_chart(
-            labels,
-            shown["estimate"].tolist(),
-            shown["ci_low"].tolist(),
-            shown["ci_high"].tolist(),
-            title=f"Standardised loadings of {self.name}",
-            axis="standardised loading",
-            reference=0.0,
-        )
+        return loadings_picture(self.standardised(), self.groups, name=self.name)
+
+    def group_chart(self, what: GroupPart = "loadings") -> Chart:
+        """Compare the groups item by item: standardised loadings, or intercepts as they are.
+
+        Standardised loadings also differ where groups differ in the spread of a factor; the
+        invariance of loadings is tested with `equal=["loadings"]`.
+        """
+        if what not in get_args(GroupPart):
+            raise OptionError("what", what, allowed=get_args(GroupPart))
+        frame = self.standardised() if what == "loadings" else self.estimates
+        return group_picture(what, frame, self.groups, factors=self.factors, name=self.name)

@@ -37,7 +37,9 @@ def test_gold(entry: str) -> None:
     block = case.fit.model.blocks[0]
     found = r_squared(block, case.fit.theta)
     assert found.keys() == expected.keys()
-    assert_allclose([found[name] for name in expected], list(expected.values()), rtol=1e-5, atol=1e-5)
+    assert_allclose(
+        [found[name] for name in expected], list(expected.values()), rtol=1e-5, atol=1e-5
+    )
     assert not improper(block, case.fit.theta)
     assert improper(block, case.fit.theta).sentences() == ()
 
@@ -52,7 +54,9 @@ def test_second_order_factors_and_ordered_outcomes_beside_lavaan() -> None:
 def test_an_ordered_outcome_shares_the_variance_of_its_response() -> None:
     """Loadings and slopes of unit-variance responses: R-squared is the squared correlation."""
     values = {"f~~f": 0.6, "f=~y2": 0.9, "y3~f": 0.7} | {f"y{i}|t1": 0.0 for i in range(1, 4)}
-    model, theta = at_point("f =~ 1*y1 + y2 ; y3 ~ f", values, ordered=dict.fromkeys(("y1", "y2", "y3"), 2))
+    model, theta = at_point(
+        "f =~ 1*y1 + y2 ; y3 ~ f", values, ordered=dict.fromkeys(("y1", "y2", "y3"), 2)
+    )
     found = r_squared(model.blocks[0], theta)
     expected = {"y1": 0.6, "y2": 0.6 * 0.81, "y3": 0.6 * 0.49}
     assert found.keys() == expected.keys()
@@ -104,14 +108,17 @@ def test_residuals_and_disturbances_are_looked_at_too() -> None:
     model, theta = at_point(text, values)
     report = improper(model.blocks[0], theta)
     assert [name for name, _ in report.negative_variances] == ["visual"]
-    assert [one[:2] for one in report.correlations] == [("x1", "x2")]
+    # A factor with a negative disturbance shares more than all of its variance.
+    assert [one[:2] for one in report.correlations] == [("visual", "g"), ("x1", "x2")]
     assert report.indefinite_residuals == ("x1", "x2")
     assert np.isnan(r_squared(model.blocks[0], theta)["visual"])
 
 
 def test_too_large_loadings_of_ordered_items_under_delta() -> None:
     values = {"f~~f": 0.6, "f=~y2": 1.4} | {f"y{i}|t1": 0.0 for i in range(1, 4)}
-    model, theta = at_point("f =~ 1*y1 + y2 + y3", values, ordered=dict.fromkeys(("y1", "y2", "y3"), 2))
+    model, theta = at_point(
+        "f =~ 1*y1 + y2 + y3", values, ordered=dict.fromkeys(("y1", "y2", "y3"), 2)
+    )
     report = improper(model.blocks[0], theta)
     assert report.negative_variances[0][0] == "y2"
     assert_allclose(report.negative_variances[0][1], 1 - 0.6 * 1.96)

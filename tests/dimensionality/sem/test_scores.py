@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -79,15 +80,11 @@ def test_first_rows_of_holzinger_swineford(method: ContinuousMethod) -> None:
         ("sem_mediation_hs1939 fit", "mediation"),
     ],
 )
-def test_scores_and_errors_beside_lavaan(
-    name: str, stored: str, method: ContinuousMethod
-) -> None:
+def test_scores_and_errors_beside_lavaan(name: str, stored: str, method: ContinuousMethod) -> None:
     case = fitted(name)
     rows = rows_of(case)
     mean = np.nanmean(rows, axis=0)
-    found = factor_scores(
-        case.fit.model.blocks[0], case.fit.theta, rows, method=method, mean=mean
-    )
+    found = factor_scores(case.fit.model.blocks[0], case.fit.theta, rows, method=method, mean=mean)
     some = np.array(reference()[stored]["rows"]) - 1
     expected = reference()[stored][method]
     values, errors = numbers(expected["values"]), numbers(expected["se"])
@@ -106,9 +103,7 @@ def test_means_of_the_model_or_of_the_sample_make_the_same_scores() -> None:
     ).blocks[0]
     assert with_means.means
     expected = numbers(reference()["mediation_means"]["regression"]["values"])
-    found = factor_scores(
-        case.fit.model.blocks[0], case.fit.theta, rows, mean=rows.mean(axis=0)
-    )
+    found = factor_scores(case.fit.model.blocks[0], case.fit.theta, rows, mean=rows.mean(axis=0))
     assert_allclose(found.values[:10], expected, atol=3 * TOLERANCE)
 
 
@@ -223,7 +218,7 @@ def test_scores_over_several_blocks_of_rows(monkeypatch: pytest.MonkeyPatch) -> 
     rows = np.random.default_rng(4).normal(size=(50, 9))
     rows[rows > 1.5] = np.nan
     whole = [factor_scores(model.blocks[0], theta, rows, method=one) for one in METHODS]
-    monkeypatch.setattr("collabsurvey.dimensionality.sem.scores.CELLS", 40)
+    monkeypatch.setattr(import_module(factor_scores.__module__), "CELLS", 40)
     for expected, method in zip(whole, METHODS, strict=True):
         found = factor_scores(model.blocks[0], theta, rows, method=method)
         assert_allclose(found.values, expected.values, rtol=1e-12)

@@ -1,8 +1,10 @@
-"""Fisher scoring: the expected information as second derivative, with step halving.
+"""Fisher scoring, then Newton's method, with step halving.
 
-Jöreskog and Sörbom's LISREL and Lee & Jennrich (1979, doi:10.1007/BF02293969) showed scoring to
-need few iterations for covariance structures. A step that finds no descent is damped
-(Levenberg, 1944), so that models which are hardly identified still come to rest.
+Lee & Jennrich (1979, doi:10.1007/BF02293969) showed scoring, with the expected information as
+second derivative, to come near in few iterations whatever the start. Near the solution the
+observed second derivative doubles the number of correct digits at every step. A step that finds
+no descent is damped (Levenberg, 1944), so that models which are hardly identified still come to
+rest.
 """
 
 from __future__ import annotations
@@ -24,8 +26,9 @@ from collabsurvey.dimensionality.sem.moments import Derivatives, Discrepancy, Im
 from collabsurvey.numerics.typing import FloatArray
 
 MOST_ITERATIONS = 500
-SETTLED = 1e-16  # expected gain of the next step, in units of chi-square, per respondent
-SLOW = 15  # scoring steps after which the observed second derivative takes over
+SETTLED = 1e-13  # expected gain of the next step, in units of chi-square, per respondent
+NEAR = 2.0  # expected gain, in units of chi-square, below which Newton's steps take over
+SLOW = 15  # scoring steps after which they do in any case
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +66,7 @@ def fit(
         slope = model.reduce.T @ gradient(model.blocks, theta, discrepancy.slopes(at)) / 2
         change = [derivatives(block, theta) for block in model.blocks]
         curved = discrepancy.information(at, change, model.n_free)
-        if n > SLOW:
+        if gain < NEAR or n > SLOW:
             curved = _observed(model, discrepancy, theta, at, change, curved)
         curved = model.reduce.T @ curved @ model.reduce
         step, gain = _step(curved, slope, damping)
@@ -127,8 +130,11 @@ def _observed(
     """Observed second derivative where it is positive definite, else the expected one."""
     free = discrepancy.curvature(at, change, model.n_free)
     free = free + moment_curvature(model.blocks, theta, discrepancy.slopes(at)) / 2
-    lowest = np.linalg.eigvalsh(model.reduce.T @ free @ model.reduce)[0]
-    return free if lowest > 0 else expected
+    try:
+        np.linalg.cholesky(model.reduce.T @ free @ model.reduce)
+    except np.linalg.LinAlgError:
+        return expected
+    return free
 
 
 def _moments(model: Model, x: FloatArray) -> list[Implied]:

@@ -98,7 +98,7 @@ def inverted(cov: FloatArray) -> tuple[FloatArray | None, float]:
     if failed or not np.isfinite(diagonal).all():
         return None, inf
     inverse, _ = lapack.dpotri(lower, lower=1)
-    inverse = np.tril(inverse) + np.tril(inverse, -1).T
+    inverse += inverse.T - np.diag(np.diag(inverse))  # only the lower triangle was filled
     return inverse, float(2 * np.log(diagonal).sum())
 
 

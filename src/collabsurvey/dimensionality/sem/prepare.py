@@ -189,6 +189,9 @@ def prepare(data: Any, text: str, options: Options) -> Prepared:
     material = _material(
         options, answers, first, names, categories, means=bool(means) or first.blocks[0].means
     )
+    if asked == "ML" and options.estimator == "MLR":
+        # lavaan's rule for ML with clusters or weights, where MLR was not asked for by name.
+        material = replace(material, linear_test=True)
     return Prepared(options, names, answers, categories, material, means, (*answers.notes, *notes))
 
 

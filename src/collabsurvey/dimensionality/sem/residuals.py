@@ -16,7 +16,7 @@ from collabsurvey.dimensionality.sem.least_squares import Stack
 from collabsurvey.dimensionality.sem.model import Block
 from collabsurvey.dimensionality.sem.moments import Derivatives, Implied
 from collabsurvey.dimensionality.sem.sample import Sample
-from collabsurvey.numerics.typing import FloatArray
+from collabsurvey.numerics.typing import FloatArray, IntArray
 
 ResidualKind = Literal["raw", "correlation", "bentler"]
 EXACT = 1e-8  # share of a moment's variance below which the model reproduces it
@@ -121,34 +121,70 @@ def normal_residual_variances(
     reduce: FloatArray,
     bread: FloatArray,
     means: bool,
+    covariates: IntArray | None = None,
 ) -> FloatArray:
     """Return the same (s,) for maximum likelihood and normal answers, without (s, s) matrices.
 
     As in lavaan the sample's covariances say how its moments vary, and the implied ones how they
-    are weighted. `reduce` (n_free, q) turns parameters into the ones estimated.
+    are weighted. `reduce` (n_free, q) turns parameters into the ones estimated. Values of
+    `covariates` are taken as given: what they predict does not vary.
     """
     stack = Stack(np.zeros(len(sample.cov), dtype=bool), means=means)
+    i, j, inverse = stack.rows, stack.columns, np.linalg.inv(implied.cov)
     mean = derivatives.mean if means else None
     slopes = stack.vector(derivatives.cov, mean, None)
-    inverse = np.linalg.inv(implied.cov)
-    # Column by column: what the weight matrix makes of a change of the moments, and what the
-    # covariances of the moments make of that. Off the diagonal a covariance stands for two cells.
+    # What the weight matrix makes of a change of the moments, and what the covariances of the
+    # moments make of that. Off the diagonal a covariance stands for two cells.
     pulled = inverse @ derivatives.cov @ inverse
-    twice = np.where(stack.rows == stack.columns, 0.5, 1.0)
-    pull = [pulled[:, stack.rows, stack.columns] * twice]
-    spread = [(sample.cov @ pulled @ sample.cov)[:, stack.rows, stack.columns]]
-    variances = np.diag(sample.cov)
-    own = [variances[stack.rows] * variances[stack.columns]]
-    own[0] = own[0] + sample.cov[stack.rows, stack.columns] ** 2
+    pull = pulled[:, i, j] * np.where(i == j, 0.5, 1.0)
+    whole, given = sample.cov, _predicted(sample.cov, covariates)
+    spread = (whole @ pulled @ whole - given @ pulled @ given)[:, i, j]
+    own = whole[i, i] * whole[j, j] + whole[i, j] ** 2
+    own -= given[i, i] * given[j, j] + given[i, j] ** 2
     if mean is not None:
-        pull.insert(0, mean @ inverse)
-        spread.insert(0, mean @ inverse @ sample.cov)
-        own.insert(0, variances)
-    among = reduce[derivatives.which].T  # (q, f)
-    weighted = sample.n * among @ np.concatenate(pull, axis=1)
-    carried = sample.n * among @ np.concatenate(spread, axis=1)
-    own_all = np.concatenate(own)
-    return _projected((among @ slopes).T, weighted.T, carried.T, own_all, bread, sample.n)
+        pull = np.hstack([mean @ inverse, pull])
+        spread = np.hstack([mean @ inverse @ (whole - given), spread])
+        own = np.concatenate([np.diag(whole - given), own])
+    jacobian, weighted, carried = (
+        one.T @ reduce[derivatives.which] for one in (slopes, sample.n * pull, sample.n * spread)
+    )
+    return _projected(jacobian, weighted, carried, own, bread, sample.n)
+
+
+def _predicted(cov: FloatArray, covariates: IntArray | None) -> FloatArray:
+    """Covariances (p, p) of what covariates predict of every variable."""
+    if covariates is None or not len(covariates):
+        return np.zeros_like(cov)
+    inside = cov[np.ix_(covariates, covariates)]
+    return np.asarray(cov[:, covariates] @ np.linalg.solve(inside, cov[covariates]))
+
+
+def observed_normal_weight(sample: Sample, implied: Implied, stack: Stack) -> FloatArray:
+    """Half the second derivative (s, s) of the normal likelihood by the moments, for one person.
+
+    Where the information is the observed one (robust maximum likelihood), lavaan weights with
+    this instead of its expectation, `normal_weight`.
+    """
+    inverse = np.linalg.inv(implied.cov)
+    i, j, p = stack.rows, stack.columns, len(stack.numeric)
+    about = sample.cov
+    pulled = np.zeros(len(inverse))
+    if sample.mean is not None and implied.mean is not None:
+        away = sample.mean - implied.mean
+        about, pulled = about + np.outer(away, away), inverse @ away
+    around = inverse @ about @ inverse - inverse / 2
+    once = np.where(i == j, 0.5, 1.0)
+    block = sum(
+        inverse[np.ix_(a, b)] * around[np.ix_(c, d)]
+        for a, b, c, d in ((i, i, j, j), (j, j, i, i), (i, j, j, i), (j, i, i, j))
+    )
+    out = np.zeros((p + len(i), p + len(i)))
+    out[p:, p:] = block * np.outer(once, once)
+    if p:
+        out[:p, :p] = inverse
+        out[:p, p:] = (inverse[:, i] * pulled[j] + inverse[:, j] * pulled[i]) * once
+        out[p:, :p] = out[:p, p:].T
+    return out
 
 
 def _projected(
@@ -163,7 +199,7 @@ def _projected(
     reach = jacobian @ bread
     middle = pull.T @ carried
     out = own - 2 * (reach * carried).sum(axis=1) + ((reach @ middle) * reach).sum(axis=1)
-    return np.asarray(np.where(out < EXACT * own, 0.0, out) / n)
+    return np.asarray(np.where(out <= EXACT * own, 0.0, out) / n)
 
 
 def standard_errors(block: Block, variances: FloatArray) -> Residuals:

@@ -17,6 +17,8 @@ from collabsurvey.moments.covariance import Missing as PairMissing
 from collabsurvey.moments.tables import tables_of
 from collabsurvey.numerics.typing import BoolArray, FloatArray
 
+BLOCK_ROWS = 2**15
+
 
 def continuous_samples(answers: Answers) -> list[Sample]:
     """Means and covariances (divisor n) of complete rows; weights scaled to the group's size."""
@@ -27,17 +29,23 @@ def continuous_samples(answers: Answers) -> list[Sample]:
         w = answers.weights[rows] if answers.weights is not None else None
         clusters = answers.clusters[rows] if answers.clusters is not None else None
         n = len(x)
-        if w is None:
-            mean = x.mean(axis=0)
-            d = x - mean
-            cov = d.T @ d / n
-        else:
+        if w is not None:
             w = w * (n / w.sum())
-            mean = w @ x / n
-            d = x - mean
-            cov = (d * w[:, None]).T @ d / n
+        mean, cov = _moments(x, w)
         out.append(Sample(float(n), cov, mean, rows=x, weights=w, clusters=clusters))
     return out
+
+
+def _moments(x: FloatArray, w: FloatArray | None) -> tuple[FloatArray, FloatArray]:
+    """Means and covariances (divisor n) of rows (n, p), centred block by block."""
+    n = len(x)
+    mean = x.mean(axis=0) if w is None else w @ x / n
+    cov = np.zeros((x.shape[1], x.shape[1]))
+    for start in range(0, n, BLOCK_ROWS):
+        d = x[start : start + BLOCK_ROWS] - mean
+        weighted = d if w is None else d * w[start : start + BLOCK_ROWS, None]
+        cov += weighted.T @ d
+    return mean, cov / n
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,8 +21,8 @@ from math import nan
 import numpy as np
 from scipy import linalg
 
-from collabsurvey.dimensionality.sem.constraints import constraint_matrix
 from collabsurvey.dimensionality.sem.chi_square import p_value as chi_square_p
+from collabsurvey.dimensionality.sem.constraints import constraint_matrix
 from collabsurvey.dimensionality.sem.estimate import Fit
 from collabsurvey.dimensionality.sem.implied import gradient
 from collabsurvey.dimensionality.sem.least_squares import LeastSquares
@@ -113,7 +113,7 @@ def release_tests(
     # A direction that moves one constraint by 1 and keeps the others.
     directions = np.linalg.pinv(constraints) if len(constraints) else np.zeros((model.n_free, 0))
     slope = gradient(model.blocks, fit.theta, units.slopes)
-    score: FloatArray = -0.5 * (directions.T @ slope)
+    score = np.asarray(-0.5 * (directions.T @ slope), dtype=np.float64)
     whole = units.discrepancy.information(fit.implied, fit.derivatives, model.n_free)
     turned = directions.T @ whole
     own, cross = turned @ directions, turned @ model.reduce
@@ -136,37 +136,42 @@ class Units:
     information: FloatArray  # (n_unique, n_unique)
 
 
-def in_units(
-    fit: Fit, discrepancy: Discrepancy, n_respondents: Sequence[float] | None
-) -> Units:
+def in_units(fit: Fit, discrepancy: Discrepancy, n_respondents: Sequence[float] | None) -> Units:
     """Slopes and information as lavaan scales them.
 
-    Where the chi-square counts n - 1 respondents in a group, as least squares and the Wishart
-    likelihood do, lavaan's slopes count n - 1 and its information n, so that its tests are
-    smaller by (n - 1) / n. To have its numbers, give the n of every block. None takes both as the
+    Least squares and the Wishart likelihood count n - 1 respondents of a group in chi-square.
+    lavaan's score tests count n there: under Wishart throughout, but for least squares in the
+    information only, while slopes count n - 1, so that tests and expected changes come out too
+    small by about 1 / n. To have its numbers, give the n of every block. None takes both as the
     discrepancy has them.
     """
     slopes = list(discrepancy.slopes(fit.implied))
     if n_respondents is None or not isinstance(discrepancy, LeastSquares | Normal):
         return Units(slopes, discrepancy, fit.information)
-    samples = [
-        replace(one, n=n) for one, n in zip(discrepancy.samples, n_respondents, strict=True)
-    ]
-    counted = [one.n for one in discrepancy.samples]
-    whole: Discrepancy
-    if isinstance(discrepancy, Normal):
-        if list(n_respondents) == counted:
-            return Units(slopes, discrepancy, fit.information)
-        whole = Normal(samples)
+    counted = np.array([one.n for one in discrepancy.samples])
+    given = np.array(n_respondents, dtype=np.float64)
+    if isinstance(discrepancy, Normal) and (given == counted).all():
+        return Units(slopes, discrepancy, fit.information)
+    whole = _counting(discrepancy, given)
+    larger = given / counted
+    if (larger == larger[0]).all():
+        information = larger[0] * fit.information
     else:
-        whole = LeastSquares(samples, discrepancy.weights, discrepancy.stacks)
-    reduce = fit.model.reduce
-    free = whole.information(fit.implied, fit.derivatives, fit.model.n_free)
-    shrunk = [
-        _times(one, (n - 1) / own)
-        for one, n, own in zip(slopes, n_respondents, counted, strict=True)
+        free = whole.information(fit.implied, fit.derivatives, fit.model.n_free)
+        information = fit.model.reduce.T @ free @ fit.model.reduce
+    factors = (larger if isinstance(discrepancy, Normal) else (given - 1) / counted).tolist()
+    slopes = [_times(one, factor) for one, factor in zip(slopes, factors, strict=True)]
+    return Units(slopes, whole, np.asarray(information))
+
+
+def _counting(discrepancy: LeastSquares | Normal, n: FloatArray) -> LeastSquares | Normal:
+    """Return the same with other numbers of respondents."""
+    samples = [
+        replace(one, n=float(size)) for one, size in zip(discrepancy.samples, n, strict=True)
     ]
-    return Units(shrunk, whole, reduce.T @ free @ reduce)
+    if isinstance(discrepancy, Normal):
+        return Normal(samples)
+    return LeastSquares(samples, discrepancy.weights, discrepancy.stacks)
 
 
 def _times(one: Slopes, factor: float) -> Slopes:

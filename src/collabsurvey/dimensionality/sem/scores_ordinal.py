@@ -118,9 +118,9 @@ def _responses(block: Block, theta: FloatArray) -> Responses:
         )
     sd = np.sqrt(variance)
     low, high = _limits(block, at, sd)
-    spread = np.linalg.solve(root, at.latent_cov[measuring, :f]).T
+    spread: FloatArray = np.asarray(np.linalg.solve(root, at.latent_cov[measuring, :f]).T)
     whole = np.diag(at.latent_cov)[:f]
-    left = np.maximum(whole - (spread**2).sum(axis=1), 0.0)
+    left = whole - (spread**2).sum(axis=1)
     left[measuring] = 0.0
     close = np.abs(residual / np.outer(sd, sd)) < 1e-8
     ignored = [

@@ -15,7 +15,7 @@ import numpy as np
 
 from collabsurvey.dimensionality.sem.implied import STEP, Parts, parts
 from collabsurvey.dimensionality.sem.model import Block, Model, Parameter
-from collabsurvey.numerics.typing import AnyArray, FloatArray, IntArray
+from collabsurvey.numerics.typing import AnyArray, BoolArray, FloatArray, IntArray
 
 Kind = Literal["all", "latent", "not_covariates"]
 ONE = 0  # place of the number 1 among the sizes
@@ -27,6 +27,7 @@ class Standards:
 
     times: IntArray  # (r,)
     by: IntArray  # (r, 2)
+    unit: BoolArray  # (r,) scales, which are 1 where latent responses have unit variance
 
 
 def standards(model: Model, kind: Kind = "all") -> Standards:
@@ -47,7 +48,9 @@ def standards(model: Model, kind: Kind = "all") -> Standards:
         t, b = _of_row(row, places)
         times.append(t)
         by.append(b)
-    return Standards(np.array(times, dtype=np.int64), np.array(by, dtype=np.int64).reshape(-1, 2))
+    unit = np.array([row.op == "~*~" and kind != "latent" for row in model.parameters])
+    places = np.array(by, dtype=np.int64).reshape(-1, 2)
+    return Standards(np.array(times, dtype=np.int64), places, unit)
 
 
 class _Places:
@@ -153,7 +156,7 @@ def standardised_by(model: Model, value: AnyArray, size: AnyArray, rules: Standa
     """Standardise the values (r,) of all rows with `sizes`."""
     out = value * size[rules.times]
     out = out / (size[rules.by[:, 0]] * size[rules.by[:, 1]])
-    out[[row.op == "~*~" for row in model.parameters]] = 1.0  # latent responses of unit variance
+    out[rules.unit] = 1.0
     return np.asarray(out)
 
 

@@ -126,7 +126,7 @@ def _strengths(block: Block, cor: FloatArray) -> tuple[FloatArray, FloatArray]:
             weight = np.abs(strength[:, a]).sum() * np.abs(strength[:, b]).sum()
             value = float(np.clip(turn_a @ cor @ turn_b / weight, -MOST_COMMON, MOST_COMMON))
             correlations[a, b] = correlations[b, a] = value
-    if np.linalg.eigvalsh(correlations)[0] < 0.01:
+    if m and np.linalg.eigvalsh(correlations)[0] < 0.01:
         correlations = 0.5 * (correlations + np.eye(m))
     return strength, correlations
 

@@ -164,7 +164,7 @@ def _bounded(levels: Levels, within: FloatArray, between: FloatArray) -> Unstruc
     p, k = len(within), levels.moments.k
     n_w = p * (p + 1) // 2
     lower = np.tril_indices(len(between))
-    root = np.linalg.cholesky(between)
+    root: FloatArray = np.asarray(np.linalg.cholesky(between), dtype=np.float64)
     at = evaluate_joint(levels, within, root @ root.T)
     if at is None:
         raise np.linalg.LinAlgError("covariances are not positive definite")
