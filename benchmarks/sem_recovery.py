@@ -32,7 +32,7 @@ HERE = Path(__file__).resolve().parent
 SEED = 20260901
 SIZES = (100, 300, 1000)
 CATEGORIES = (3, 4, 5, 6)
-SAMPLES, FEWER = 400, 300  # FEWER where a sample takes longest: ordered items, two levels
+SAMPLES, FEWER, FEWEST = 400, 300, 100  # fewer where a sample takes longer
 
 WEIGHTS = np.array([0.8, 0.7, 0.7, 0.6, 0.5])
 LOADINGS = np.kron(np.eye(2), WEIGHTS[:, None])  # (10, 2)
@@ -58,7 +58,7 @@ class Condition:
     draw: Callable[[np.random.Generator, int], list[pd.DataFrame]]
     fits: dict[str, Callable[[pd.DataFrame], tuple[SemResult, float]]]
     truth: Callable[[SemResult], dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]]
-    fewer: bool = False
+    samples: int = SAMPLES
 
 
 # ---- samples -----------------------------------------------------------------------------
@@ -207,19 +207,19 @@ def conditions() -> list[Condition]:
             Condition("skewed", n, lambda g, s, n=n: frames(skewed(g, (s, n))), complete, one_group)
         )
     ordinal = {"WLSMV": single("WLSMV", ordered=True), "MLR as numbers": single("MLR")}
-    for shape in ("symmetric", "skewed"):
-        for k in CATEGORIES:
+    for shape, categories in (("symmetric", CATEGORIES), ("skewed", (3, 5))):
+        for k in categories:
             for n in SIZES:
                 out.append(
                     Condition(
                         f"{k} categories, {shape}",
                         n,
-                        lambda g, s, n=n, at=cuts(k, shape): frames(
-                            np.searchsorted(at, normal(g, (s, n))) + 1.0
+                        lambda g, s, n=n, k=k, shape=shape: frames(
+                            np.searchsorted(cuts(k, shape), normal(g, (s, n))) + 1.0
                         ),
                         ordinal,
                         one_group,
-                        fewer=True,
+                        samples=FEWER,
                     )
                 )
     gaps = {
@@ -235,6 +235,7 @@ def conditions() -> list[Condition]:
                 lambda g, s, n=n: frames(left(normal(g, (s, n)), g)),
                 gaps,
                 one_group,
+                samples=FEWER,
             )
         )
     over = {"MLR": single("MLR"), "MLR over schools": single("MLR", cluster="school")}
@@ -248,6 +249,7 @@ def conditions() -> list[Condition]:
                 _in_groups(n),
                 {"ML": grouped("ML"), "MLR": grouped("MLR")},
                 two_groups,
+                samples=FEWER,
             )
         )
     for n in SIZES:
@@ -261,7 +263,7 @@ def conditions() -> list[Condition]:
                 ),
                 {"WLSMV": grouped("WLSMV")},
                 two_groups,
-                fewer=True,
+                samples=FEWER,
             )
         )
     both = {"ML": levels("ML"), "MLR": levels("MLR")}
@@ -273,7 +275,7 @@ def conditions() -> list[Condition]:
                 _in_schools(n, count),
                 both,
                 two_levels,
-                fewer=True,
+                samples=FEWEST if n == 300 else FEWER,  # many steps where schools are few
             )
         )
     return out
@@ -409,7 +411,7 @@ def main(samples: int | None) -> None:
     warnings.simplefilter("ignore")
     rows = []
     for k, condition in enumerate(conditions()):
-        count = samples or (FEWER if condition.fewer else SAMPLES)
+        count = samples or condition.samples
         for row in rows_of(condition, count, SEED + k):
             print({key: _short(value) for key, value in row.items()}, file=sys.stderr, flush=True)
             row.pop("ms")  # depends on the machine

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collabsurvey import dimensionality as dimensionality
     from collabsurvey import errors as errors
     from collabsurvey import instruments as instruments
+    from collabsurvey import invariance as invariance
     from collabsurvey import moments as moments
     from collabsurvey import multilevel as multilevel
     from collabsurvey import quality as quality
@@ -59,6 +60,7 @@ _SUBPACKAGES = (
     "dimensionality",
     "errors",
     "instruments",
+    "invariance",
     "moments",
     "multilevel",
     "quality",
@@ -70,7 +72,7 @@ _SUBPACKAGES = (
     "validation",
 )
 
-_LATER = ("catalogue", "invariance", "partnership", "validate")
+_LATER = ("catalogue", "partnership", "validate")
 
 __all__ = [*_HOMES, *_SUBPACKAGES, "__version__"]  # noqa: PLE0604
 

@@ -79,8 +79,9 @@ def cfa(
         every answer counts, unbiased if answers are missing at random), or each table of
         ordered items from the rows that have both.
     ordered : sequence of str or True
-        Items whose answers are ordered categories; True for all. All or none of the observed
-        variables.
+        Items whose answers are ordered categories; the other observed variables, such as an
+        attendance rate, are continuous. True for all but those that only predict, whose numbers
+        are used as they are.
     group : str, optional
         Column or role whose values are groups with a model each. They come in the order in which
         they first appear, as in lavaan; the first is the reference.
@@ -103,7 +104,8 @@ def cfa(
         Estimate intercepts; None for lavaan's rule (with FIML, groups, clusters, levels or
         intercepts in the text).
     fixed_x : bool
-        Take the moments of observed predictors as given.
+        Take the moments of observed predictors as given. Beside ordered items they are always
+        estimated.
     information : "expected" or "observed", optional
         That errors of ML and MLR come from; None: expected for ML with complete rows, else
         observed, as in lavaan.
@@ -138,7 +140,18 @@ def cfa(
     Estimates, errors and tests agree with lavaan 0.6.14 to its own precision (about 1e-6);
     where they differ ours has the smaller discrepancy. Fit indices are lavaan's of the same
     name: `srmr` with means if there is a mean structure; `_robust` after Brosseau-Liard & Savalei
-    (2014) for ML, Zhang & Savalei (2023) for FIML, Savalei (2021) for ordered items.
+    (2014) for ML, Zhang & Savalei (2023) for FIML, Savalei (2021) for ordered items; as in lavaan,
+    there are none for ordered items together with continuous variables.
+
+    Ordered items and continuous variables together: thresholds, means, variances, polychoric and
+    polyserial correlations (Muthén, 1984). Predictors are among them, as in lavaan with
+    `conditional.x = FALSE`. (Its default conditions on them; version 0.6.14 then puts polyserial
+    correlations at their limits.) Joint normality is no obstacle to predictors of two values: of
+    groups 0.5 to 1.5 standard deviations apart, slopes come out within 2 %.
+    Weights and errors of continuous variables are distribution-free, where lavaan's hold for
+    normal ones only, so that numbers differ as far as these are skewed. Of 400 samples of 400
+    with exponential residuals of the outcome, lavaan's 95 % intervals of a slope held the truth
+    in 87 % and its test rejected the true model in 14 %; ours in 95 % and 4 %.
     """
     options = Options(
         estimator,
@@ -161,7 +174,7 @@ def cfa(
     text = model_of(model) if isinstance(model, Instrument) else model
     if not isinstance(text, str) or not text.strip():
         raise OptionError("model", model, allowed=("a model text, or an Instrument",))
-    prepared = prepare(data, text, options)
+    prepared = prepare(data, text, options, mixed=True)
     built = prepared.build(text, equal=_listed(equal), partial=_listed(partial))
     check_identified(built)
     name = model.title if isinstance(model, Instrument) else "Model"

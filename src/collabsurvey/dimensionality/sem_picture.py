@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -9,6 +10,7 @@ from collabsurvey.dimensionality.sem.model import Block, Model
 from collabsurvey.display import Chart
 from collabsurvey.display.charts import interval_chart
 from collabsurvey.display.compare import Compared, compare_chart
+from collabsurvey.display.heat import PAGE, TITLE
 from collabsurvey.display.path import Edge, Node, Panel, path_panels
 from collabsurvey.errors import DataError
 
@@ -16,10 +18,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 GroupPart = Literal["loadings", "intercepts"]
+LONG = 30  # characters of "factor → item"
 
 
-def path_diagram(model: Model, estimates: pd.DataFrame, *, title: str) -> Chart:
-    """Path diagram with standardised estimates: a panel for each group, or each level of one."""
+def path_diagram(model: Model, estimates: pd.DataFrame, *, title: str, caution: str = "") -> Chart:
+    """Path diagram with standardised estimates: a panel for each group, or each level of one.
+
+    `caution` is written below it, such as that the solution is improper.
+    """
     values = estimates["std_all"].tolist()
     panels = [
         Panel(heading(model, number), _nodes(block), _edges(model, number, values))
@@ -28,7 +34,7 @@ def path_diagram(model: Model, estimates: pd.DataFrame, *, title: str) -> Chart:
     return path_panels(
         panels,
         title=title,
-        note="Standardised estimates; variances and intercepts are not drawn.",
+        note=f"{caution} Standardised estimates; variances and intercepts are not drawn.".strip(),
     )
 
 
@@ -68,7 +74,7 @@ def _edges(model: Model, number: int, values: Sequence[float]) -> list[Edge]:
 def loadings_picture(standardised: pd.DataFrame, groups: Sequence[str], *, name: str) -> Chart:
     """Standardised loadings (of a model without any: regressions) with their intervals."""
     shown, what = standardised[standardised["op"] == "=~"], "loading"
-    labels = [f"{a} → {b}" for a, b in zip(shown["lhs"], shown["rhs"], strict=True)]
+    labels = _loading_labels(list(zip(shown["lhs"], shown["rhs"], strict=True)))
     if not len(shown):
         shown, what = standardised[standardised["op"] == "~"], "regression"
         labels = [f"{b} → {a}" for a, b in zip(shown["lhs"], shown["rhs"], strict=True)]
@@ -82,7 +88,7 @@ def loadings_picture(standardised: pd.DataFrame, groups: Sequence[str], *, name:
         shown["estimate"].tolist(),
         shown["ci_low"].tolist(),
         shown["ci_high"].tolist(),
-        title=f"Standardised {what}s of {name}",
+        title=_titled(f"Standardised {what}s of {name}", labels),
         axis=f"standardised {what}",
         reference=0.0,
     )
@@ -116,7 +122,14 @@ def group_picture(
             )
     keys = ["lhs", "rhs", *(["level"] if "level" in shown else [])]
     rows = list(dict.fromkeys(zip(*(shown[key] for key in keys), strict=True)))
-    labels = [_item_label(row, what) for row in rows]
+    labels = [str(row[0]) for row in rows]
+    if what == "loadings":
+        labels = _loading_labels([(row[0], row[1]) for row in rows])
+    if "level" in shown:
+        labels = [
+            f"{label} ({'within' if row[2] == 1 else 'between'})"
+            for label, row in zip(labels, rows, strict=True)
+        ]
     compared = []
     for number, label in enumerate(groups, start=1):
         own = shown[shown["group"] == number].set_index(keys).reindex(rows)
@@ -129,14 +142,26 @@ def group_picture(
     return compare_chart(
         labels,
         compared,
-        title=f"{'Standardised loadings' if loadings else 'Intercepts'} of {name} by group",
+        title=_titled(
+            f"{'Standardised loadings' if loadings else 'Intercepts'} of {name} by group",
+            [*labels, max(groups, key=len)],
+        ),
         axis="standardised loading" if loadings else "intercept, in units of the item",
         reference=0.0 if loadings and shown["estimate"].min() < 0 else None,
     )
 
 
-def _item_label(row: Sequence[object], what: GroupPart) -> str:
-    text = f"{row[0]} → {row[1]}" if what == "loadings" else f"{row[0]}"
-    if len(row) > 2:
-        text += " (within)" if row[2] == 1 else " (between)"
-    return text
+def _loading_labels(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """Factor and item; the item alone where both together are long and it has one factor."""
+    labels = [f"{a} → {b}" for a, b in pairs]
+    factors: dict[str, set[str]] = {}
+    for a, b in pairs:
+        factors.setdefault(b, set()).add(a)
+    once = all(len(one) == 1 for one in factors.values())
+    return [b for _, b in pairs] if once and max(map(len, labels), default=0) > LONG else labels
+
+
+def _titled(title: str, labels: Sequence[str]) -> str:
+    """A title broken where the drawing beside the labels ends."""
+    room = PAGE - 0.075 * max(map(len, labels), default=0)
+    return textwrap.fill(title, max(int(room / TITLE), 24))

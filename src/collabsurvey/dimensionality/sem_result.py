@@ -280,7 +280,10 @@ class SemResult(Result):
 
     def chart(self) -> Chart:
         """Path diagram with standardised estimates, a panel for each of up to four groups."""
-        return path_diagram(self.model, self.estimates, title=f"{self.name}: path diagram")
+        title, caution = f"{self.name}: path diagram", " ".join(self.improper)
+        if not self.converged:
+            title, caution = f"NOT CONVERGED: {title}", "None of these numbers can be read."
+        return path_diagram(self.model, self.estimates, title=title, caution=caution)
 
     def loadings_chart(self) -> Chart:
         """Standardised loadings with their intervals."""

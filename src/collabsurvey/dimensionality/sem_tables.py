@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from collabsurvey.dimensionality.sem.estimators import ORDINAL
 from collabsurvey.dimensionality.sem.model import Model, Parameter
 from collabsurvey.display import Table
-from collabsurvey.display.table import format_p
+from collabsurvey.display.sections import SectionedTable
+from collabsurvey.display.table import format_p, format_value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,14 +27,14 @@ SECTIONS = {
     "loadings": "Loadings (factor → item)",
     "regressions": "Regressions (cause → effect)",
     "defined": "Defined effects",
-    "factor covariances": "Covariances of factors (standardised: correlations)",
+    "factor covariances": "Covariances of factors",
     "factor means": "Means of factors",
-    "residual covariances": "Covariances of residuals (standardised: correlations)",
+    "residual covariances": "Covariances of residuals",
     "intercepts": "Intercepts",
     "thresholds": "Thresholds",
     "scales": "Scales of latent responses",
     "factor variances": "Variances of factors",
-    "residual variances": "Residual variances (standardised: share not explained)",
+    "residual variances": "Residual variances",
 }
 TESTED = ("loadings", "regressions", "defined", "factor covariances", "factor means",
           "residual covariances")  # fmt: skip
@@ -71,14 +72,18 @@ def estimates_table(
     rows = _merged(_rows(model, estimates))
     several = len(model.groups) > 1
     shown: list[Row] = []
+    heads: list[int] = []
     for section, heading in SECTIONS.items():
         for level in range(1, model.levels + 1):
             own = [row for row in rows if (row.section, row.level) == (section, level)]
             if not own:
                 continue
-            where = ("within", "between")[level - 1] if model.levels > 1 else ""
-            where = "" if section == "defined" else where
-            head = f"{heading}, {where} clusters" if where else heading
+            head = heading
+            if model.levels > 1 and section != "defined":
+                what, bracket, more = heading.partition(" (")
+                where = ("within", "between")[level - 1]
+                head = f"{what} {where} clusters{bracket}{more}"
+            heads.append(len(shown))
             shown.append(Row(section, level, head, "", "", "", "", "", ""))
             shown += _grouped(own, model.groups)
     columns: dict[str, list[object]] = {"parameter": [row.text for row in shown]}
@@ -91,17 +96,23 @@ def estimates_table(
         "p_value": [row.p_value for row in shown],
         "standardised": [row.standardised for row in shown],
     }
-    return Table(
+    return SectionedTable(
         title=title,
         columns=columns,
         notes=(*notes, *_explained(rows)),
         formats={"standardised": ".2f"},
         labels={"parameter": "", "interval": f"{conf_level:.0%} CI", "p_value": "p"},
+        heads=tuple(heads),
     )
 
 
 def _explained(rows: Sequence[Row]) -> Iterator[str]:
     """What a reader of the table has to know."""
+    if any(row.section.startswith(("factor cov", "residual")) for row in rows):
+        yield (
+            "Standardised: every variable has a variance of 1. Covariances are then correlations, "
+            "and residual variances are shares that the model does not explain."
+        )
     if any(isinstance(row.std_error, float) and isnan(row.std_error) for row in rows):
         yield "A dash instead of a standard error: the value is fixed, or its error is not known."
     if any(row.section == "thresholds" for row in rows):
@@ -112,7 +123,7 @@ def _explained(rows: Sequence[Row]) -> Iterator[str]:
 
 def _rows(model: Model, estimates: pd.DataFrame) -> Iterator[Row]:
     """Parameters that are worth a line; thresholds of one item are one."""
-    values = estimates.to_dict("list")
+    values = {str(name): estimates[name].tolist() for name in estimates.columns}
     thresholds: dict[tuple[int, str], list[tuple[float, str]]] = {}
     for i, parameter in enumerate(model.parameters):
         free = bool(model.place[i] >= 0)
@@ -124,7 +135,8 @@ def _rows(model: Model, estimates: pd.DataFrame) -> Iterator[Row]:
             yield _row(section, model, parameter, values, i, free)
     for (block, item), found in thresholds.items():
         label = " ".join(label for _, label in found) if all(x for _, x in found) else ""
-        text = f"{INDENT}{item}: {', '.join(_number(x, 2) for x, _ in found)}"
+        numbers = ", ".join(format_value(round(value, 2) + 0.0, ".2f") for value, _ in found)
+        text = f"{INDENT}{item}: {numbers}"
         at = model.blocks[block]
         yield Row("thresholds", at.level, text, model.groups[at.group], "", "", "", "", "", label)
     for j, one in enumerate(model.definitions):
@@ -141,20 +153,15 @@ def _section(model: Model, row: Parameter, free: bool) -> str:
         # Moments of covariates are the sample's; rules add rows such as variances of 1 and
         # means of 0. A first loading is in the model text, though its value is a rule.
         return ""
-    if row.op in ("=~", "~"):
-        return "loadings" if row.op == "=~" else "regressions"
-    if row.op == "|":
-        return "thresholds"
+    factor = row.lhs in latent
+    if row.op == "~~" and row.lhs == row.rhs:
+        alone = factor and not _depends(model, row)
+        return "factor variances" if alone else "residual variances"
+    if row.op == "~~":
+        return "factor covariances" if factor or row.rhs in latent else "residual covariances"
     if row.op == "~1":
-        return "factor means" if row.lhs in latent else "intercepts"
-    if row.op == "~*~":
-        return "scales"
-    if row.lhs != row.rhs:
-        factors = row.lhs in latent or row.rhs in latent
-        return "factor covariances" if factors else "residual covariances"
-    if row.lhs in latent and not _depends(model, row):
-        return "factor variances"
-    return "residual variances"
+        return "factor means" if factor else "intercepts"
+    return {"=~": "loadings", "~": "regressions", "|": "thresholds", "~*~": "scales"}[row.op]
 
 
 def _depends(model: Model, row: Parameter) -> bool:
@@ -206,7 +213,7 @@ def _numbers(
     error = float(values["std_error"][i]) if free else nan
     known = isfinite(error) and error > 0
     low, high = float(values["ci_low"][i]), float(values["ci_high"][i])
-    interval = f"[{_number(low, 2)}, {_number(high, 2)}]" if known else ""
+    interval = f"[{low:.3f}, {high:.3f}]".replace("-", "−") if known else ""
     p_value: float | str = float(values["p_value"][i]) if known and section in TESTED else ""
     standardised: float | str = float(values["std_all"][i])
     if section in UNSTANDARDISED:
@@ -253,11 +260,6 @@ def _grouped(rows: Sequence[Row], groups: Sequence[str]) -> Iterator[Row]:
             yield replace(row, text="" if again else row.text)
 
 
-def _number(value: float, digits: int) -> str:
-    text = f"{value:.{digits}f}"
-    return text.removeprefix("-") if not float(text) else text.replace("-", "−")
-
-
 # Fit.
 
 HU_BENTLER = "Hu & Bentler, 1999"
@@ -278,6 +280,7 @@ INDICES = (
     ("AIC", "aic", "smaller is better, on the same data"),
     ("BIC", "bic", "smaller is better, on the same data"),
 )
+SATURATED = "No degrees of freedom: the model fits any data, so its fit tells nothing."
 KINDS = {"": "plain", "_scaled": "scaled", "_robust": "robust"}
 
 
@@ -291,9 +294,9 @@ def fit_table(fit: Mapping[str, float], *, name: str, estimator: str) -> Table:
             continue
         cells = [_fit_cell(fit, index, tail) for tail in kinds]
         if any(cell != "" for cell in cells):
-            if index == "interval":
-                label = f"{fit['rmsea_conf_level']:.0%} interval of RMSEA"
-            rows.append((label, cells, reading))
+            level = f"{fit['rmsea_conf_level']:.0%} " if index == "interval" else ""
+            told = reading if fit["df"] or index in ("df", "aic", "bic") else ""
+            rows.append((level + label, cells, told))
     columns: dict[str, list[object]] = {"index": [label for label, _, _ in rows]}
     for k, tail in enumerate(kinds):
         columns[KINDS[tail]] = [cells[k] for _, cells, _ in rows]
@@ -301,7 +304,7 @@ def fit_table(fit: Mapping[str, float], *, name: str, estimator: str) -> Table:
     return Table(
         title=f"Fit of {name}",
         columns=columns,
-        notes=tuple(_fit_notes(kinds, estimator)),
+        notes=tuple(_fit_notes(kinds, estimator)) if fit["df"] else (SATURATED,),
         labels={"plain": "value" if len(kinds) == 1 else "plain", "reading": "usual reading"},
     )
 

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 from collabsurvey.display.chart import Chart
 from collabsurvey.display.charts import ACCENT, INK
 from collabsurvey.display.heat import PAGE, TITLE, written
-from collabsurvey.display.path_layout import FACTOR_FONT, ITEM_FONT, Edge, Node
+from collabsurvey.display.path_layout import FACTOR_FONT, ITEM_FONT
 from collabsurvey.display.path_lines import HEAD, VALUE_FONT, Line, Picture, Point, picture
+from collabsurvey.display.path_roles import Edge, Node
 from collabsurvey.errors import DataError
 
 if TYPE_CHECKING:

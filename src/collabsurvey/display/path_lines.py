@@ -9,7 +9,8 @@ from itertools import pairwise
 from math import cos, hypot, isfinite, sin
 
 from collabsurvey.display.heat import written
-from collabsurvey.display.path_layout import Box, Edge, Node, Side, layout, text_width
+from collabsurvey.display.path_layout import Box, layout, text_width
+from collabsurvey.display.path_roles import Edge, Node, Side
 
 Point = tuple[float, float]
 Limits = tuple[float, float, float, float]  # left, bottom, right, top
@@ -193,7 +194,7 @@ def _arc(a: Box, b: Box, column: Sequence[Box]) -> tuple[Point, ...]:
     rank = len(between) - 1
     thick = max(box.width for box in between) / 2
     item = a.place.startswith(("items", "row"))
-    reach = thick + (0.1 + 0.11 * rank if item else 0.14 + 0.27 * rank)
+    reach = thick + (0.2 + 0.11 * rank if item else 0.14 + 0.27 * rank)
     down = -1 if a.y > b.y else 1
     start, end = (_tip(a, sign, down, rank, item), _tip(b, sign, -down, rank, item))
     middle = a.x + sign * reach

@@ -108,16 +108,14 @@ class AlignmentResult(Result):
 
     def parameter_chart(self) -> Chart:
         """By how much every parameter of every group is off the average; outlined: not the same."""
-        wide = self.parameters.pivot(index="parameter", columns="group", values="estimate")
-        wide = wide.loc[self.items["parameter"], list(self.groups)]
-        average = self.items.set_index("parameter")["average"]
-        same = self.parameters.pivot(index="parameter", columns="group", values="invariant")
-        same = same.loc[wide.index, wide.columns].to_numpy(dtype=bool)
+        shape = len(self.items), len(self.groups)  # rows of `parameters`: groups run fastest
+        values = self.parameters["estimate"].to_numpy().reshape(shape)
+        same = self.parameters["invariant"].to_numpy(dtype=bool).reshape(shape)
         rows, columns = (~same).nonzero()
         return heat_chart(
-            wide.sub(average, axis=0).to_numpy().tolist(),
-            list(wide.index),
-            list(wide.columns),
+            (values - self.items["average"].to_numpy()[:, None]).tolist(),
+            self.items["parameter"].tolist(),
+            self.groups,
             title=f"Loadings and intercepts by {self.by}, less their average",
             description_of="difference from the average",
             groups=_runs(self.items["factor"].tolist()),

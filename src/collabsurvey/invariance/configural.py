@@ -61,7 +61,8 @@ class Configural:
         if part.turned:
             sign[p:] = -1.0
         largest = values[:p, int(np.argmax(np.abs(values[:p].sum(axis=0))))]
-        along = np.sign(largest @ values[:p])
+        upward = largest * (np.sign(largest.sum()) or 1.0)
+        along = np.sign(upward @ values[:p])
         sign[:p] *= np.where(along == 0, 1.0, along)
         covs = self.vcov[:, part.places[:, None], part.places]
         return values * sign, covs * sign.T[:, :, None] * sign.T[:, None, :]

@@ -48,9 +48,9 @@ def _largest_connected(values: FloatArray, cov: FloatArray) -> BoolArray:
     left = np.ones(len(values), dtype=bool)
     best = np.zeros(len(values), dtype=bool)
     while left.any():
-        found = np.zeros(len(values), dtype=bool)
+        found: BoolArray = np.zeros(len(values), dtype=bool)
         found[np.argmax(left)] = True
-        while (wider := linked[found].any(axis=0)).sum() > found.sum():
+        while (wider := np.asarray(linked[found].any(axis=0))).sum() > found.sum():
             found = wider
         if found.sum() > best.sum():
             best = found

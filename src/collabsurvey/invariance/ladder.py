@@ -29,7 +29,7 @@ from collabsurvey.invariance.ladder_result import LadderResult, assemble
 from collabsurvey.invariance.levels import (
     Level,
     chosen_levels,
-    idle,
+    effects,
     refuse_markers,
     released,
 )
@@ -163,7 +163,7 @@ def ladder(
     prepared = prepare(
         data, text, options_for(estimator, missing, ordered, by, cluster, ordinal=ordinal)
     )
-    free, models, notes = _models(prepared, text, chosen, partial)
+    models, kinds, notes = _models(prepared, text, chosen, partial)
     notes = [*group_notes(prepared, models[0][1]), *notes, *prepared.notes]
     answers = prepared.answers
     sizes = [int(answers.of(g).sum()) for g in range(len(answers.labels))]
@@ -176,9 +176,10 @@ def ladder(
         labels=answers.labels,
         sizes=sizes,
         rule=rule,
-        partial=free,
+        partial=sorted(kinds),
         conf_level=conf_level,
         notes=notes,
+        released=kinds.values(),
     )
 
 
@@ -230,14 +231,14 @@ def _refuse_two_levels(text: str) -> None:
 
 def _models(
     prepared: Prepared, text: str, levels: Sequence[Level], partial: str | Sequence[str] | None
-) -> tuple[tuple[str, ...], list[tuple[Level, Model]], list[str]]:
-    """Released parameters, the compiled model of every level, and what to say of them."""
+) -> tuple[list[tuple[Level, Model]], dict[str, str], list[str]]:
+    """Compile every level; which parameters are released and of what kind; what to say."""
     notes: list[str] = []
-    syntax, free = parse(text), frozenset[str]()
+    syntax, kinds = parse(text), dict[str, str]()
     if prepared.categories:
         rows = ordinal_table(prepared, syntax)
-        free = released(partial, rows)
-        models = [(one, ordinal_model(prepared, syntax, rows, one, free)) for one in levels]
+        kinds = effects(released(partial, rows), rows)
+        models = [(one, ordinal_model(prepared, syntax, rows, one, kinds)) for one in levels]
         notes.append(
             "Theta parameterisation with unit factor variances in the first group; levels after Wu "
             "& Estabrook (2016)."
@@ -252,19 +253,20 @@ def _models(
             )
         if partial:
             rows = prepared.build(text).parameters
-            free = released(partial, rows)
-            refuse_markers(free, rows)
+            kinds = effects(released(partial, rows), rows)
+            refuse_markers(kinds, rows)
         models = [
-            (one, prepared.build(text, equal=one.equal, partial=sorted(free))) for one in levels
+            (one, prepared.build(text, equal=one.equal, partial=sorted(kinds))) for one in levels
         ]
-    if free:
-        notes.append(f"Left free in every group: {', '.join(sorted(free))}.")
-        if unused := idle(free, rows, levels):
+    if kinds:
+        notes.append(f"Left free in every group: {', '.join(sorted(kinds))}.")
+        equal = {kind for level in levels for kind in level.equal}
+        if unused := sorted(name for name, kind in kinds.items() if kind not in equal):
             notes.append(
                 f"No level here makes {', '.join(unused)} equal, so that releasing it changes "
                 "nothing."
             )
-    return tuple(sorted(free)), models, notes
+    return models, kinds, notes
 
 
 def _first_order(syntax: Syntax) -> list[str]:

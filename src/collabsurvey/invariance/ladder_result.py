@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -26,7 +26,14 @@ from collabsurvey.invariance.climb import Step
 from collabsurvey.invariance.equivalence import adjusted_cutoffs, size_label, t_size_rmsea
 from collabsurvey.invariance.ladder_chart import ladder_chart
 from collabsurvey.invariance.latent_means import MeanPair, group_pairs, latent_means
-from collabsurvey.invariance.reading import Judged, Rule, highest, judged, sentences
+from collabsurvey.invariance.reading import (
+    Judged,
+    Rule,
+    highest,
+    judged,
+    measures_of,
+    sentences,
+)
 from collabsurvey.results import Result
 
 if TYPE_CHECKING:
@@ -194,7 +201,7 @@ class LadderResult(Result):
             name: f"{name.upper()} ({kind})" if kind else name.upper() for name in ("cfi", "rmsea")
         }
         return Table(
-            title=f"{self.name}: {self._title()}",
+            title=f"{self.name}, {self._title()}",
             columns=columns,
             notes=self.notes,
             formats={
@@ -216,12 +223,12 @@ class LadderResult(Result):
             self.judged.cfi,
             self.judged.rmsea,
             self.judged.holds,
-            title=f"{self.name}: {self._title()}",
+            title=f"{self.name}, {self._title()}",
         )
 
     def _title(self) -> str:
         held = f"{self.highest} level holds" if self.highest else "no level holds"
-        return f"invariance by {self.by}, {held}"
+        return f"invariance by {self.by}: {held}"
 
 
 def assemble(
@@ -237,13 +244,23 @@ def assemble(
     partial: Sequence[str],
     conf_level: float,
     notes: Sequence[str],
+    released: Collection[str] = (),
     pairs: Callable[[Analysis], Sequence[MeanPair]] = group_pairs,
 ) -> LadderResult:
-    """Judge the fitted levels, word the reading, warn of what did not work."""
+    """Judge the fitted levels, word the reading, warn of what did not work.
+
+    `released` says of which kinds the parameters in `partial` are, in the words of `Level.equal`.
+    """
     found = judged(steps, rule, ordinal=bool(prepared.categories))
     names = tuple(step.level.name for step in steps)
     measured = [step for step in steps if step.level.measurement]
-    reading = sentences(steps, found, {one.level.name: _size(one) for one in measured}, by=by)
+    reading = sentences(
+        steps,
+        found,
+        {one.level.name: _size(one) for one in measured},
+        by=by,
+        released=released,
+    )
     faults = [f"{step.level.name}: {one}" for step in steps for one in step.improper]
     if lost := [step.level.name for step in steps if not step.converged]:
         warnings.warn(
@@ -297,15 +314,19 @@ def _row(
     step: Step, before: Step | None, holds: bool | None, step_holds: bool | None
 ) -> dict[str, object]:
     """One row of the frame; changes are this level less the one before."""
-    new, test = step.analysis.measures, step.test
-    old: Mapping[str, float] = before.analysis.measures if before is not None else {}
+    new, test = measures_of(step), step.test
+    old = measures_of(before) if before is not None else {}
 
     def change(name: str) -> float:
         return new.get(name, nan) - old.get(name, nan)
 
     size, label = _size(step)
-    row: dict[str, object] = {"level": step.level.name}
-    row |= {name: new.get(name, nan) for name in ("chi2", "df", "p_value", "cfi", "rmsea", "srmr")}
+    row: dict[str, object] = {
+        "level": step.level.name,
+        "chi2": new.get("chi2", nan),
+        "df": step.analysis.df,
+    }
+    row |= {name: new.get(name, nan) for name in ("p_value", "cfi", "rmsea", "srmr")}
     row |= {
         "delta_chi2": test.statistic if test is not None else nan,
         "delta_df": float(test.df) if test is not None else nan,
@@ -319,7 +340,7 @@ def _row(
         "rmsea_difference": test.rmsea if test is not None else nan,
         "rmsea_t": size,
         "rmsea_t_label": label,
-        "n_parameters": new["n_parameters"],
+        "n_parameters": step.analysis.model.n_unique,
         "converged": step.converged,
         "tli": new.get("tli", nan),
         "rmsea_ci_low": new.get("rmsea_ci_low", nan),

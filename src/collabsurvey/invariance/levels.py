@@ -143,19 +143,12 @@ def effect_of(row: Parameter, latent: Collection[str]) -> str:
     return EFFECT.get(row.op, "regressions")
 
 
-def idle(
-    names: Collection[str], rows: Sequence[Parameter], levels: Sequence[Level]
-) -> tuple[str, ...]:
-    """Those of the released parameters that no level makes equal, so that nothing changes."""
+def effects(names: Collection[str], rows: Sequence[Parameter]) -> dict[str, str]:
+    """Which of lavaan's words each of the released parameters falls under."""
     latent = {row.lhs for row in rows if row.op == "=~"}
-    equal = {one for level in levels for one in level.equal}
-    return tuple(
-        name_of(row.lhs, row.op, row.rhs)
-        for row in rows
-        if row.block == 0
-        and name_of(row.lhs, row.op, row.rhs) in names
-        and effect_of(row, latent) not in equal
-    )
+    first = [row for row in rows if row.block == 0]
+    known = {name_of(row.lhs, row.op, row.rhs): effect_of(row, latent) for row in first}
+    return {name: known[name] for name in names}
 
 
 def refuse_markers(names: Collection[str], rows: Sequence[Parameter]) -> None:

@@ -36,6 +36,7 @@ from collabsurvey.dimensionality.sem.model import Model, Parameter
 from collabsurvey.dimensionality.sem.prepare import Prepared
 from collabsurvey.dimensionality.sem.syntax import Syntax
 from collabsurvey.dimensionality.sem.table import parameter_table
+from collabsurvey.errors import listed
 from collabsurvey.invariance.levels import Level, effect_of
 
 
@@ -183,4 +184,4 @@ def category_notes(prepared: Prepared) -> tuple[str, ...]:
 
 
 def _shown(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{len(names)} items ({', '.join(names[:6])}…)"
+    return names[0] if len(names) == 1 else f"{len(names)} items ({listed(names, most=6)})"

@@ -7,12 +7,13 @@ likelihood; of WLSMV the indices change less than they should (Sass, Schmitt & M
 doi:10.1080/10705511.2014.882658), so that with ordered items the difference test decides, at .05.
 The first level has nothing to change from: its model must be usable at all, with CFI of .90
 (Bentler & Bonett, 1980, doi:10.1037/0033-2909.88.3.588) and RMSEA of .10 at most (Browne & Cudeck,
-1992, doi:10.1177/0049124192021002005).
+1992, doi:10.1177/0049124192021002005). What partial invariance allows: Byrne, Shavelson & Muthén
+(1989, doi:10.1037/0033-2909.105.3.456).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan, nan
 from typing import Literal
@@ -63,7 +64,7 @@ def judged(steps: Sequence[Step], rule: Rule, *, ordinal: bool) -> Judged:
     settled: Settled = "test" if rule == "test" or (rule == "auto" and ordinal) else "fit"
     kind = _version(steps, ordinal=ordinal)
     cfi, rmsea = (
-        tuple(step.analysis.measures.get(f"{name}{kind}", nan) for step in steps)
+        tuple(measures_of(step).get(f"{name}{kind}", nan) for step in steps)
         for name in ("cfi", "rmsea")
     )
     by_fit, by_test = [_usable(steps[0], cfi[0], rmsea[0])], []
@@ -87,6 +88,11 @@ def judged(steps: Sequence[Step], rule: Rule, *, ordinal: bool) -> Judged:
         tuple(by_test),
         tuple(holds),
     )
+
+
+def measures_of(step: Step) -> Mapping[str, float]:
+    """Fit of a level; nothing where it did not converge."""
+    return step.analysis.measures if step.converged else {}
 
 
 def highest(steps: Sequence[Step], found: Judged) -> str | None:
@@ -137,13 +143,18 @@ def _by_test(step: Step) -> bool | None:
 
 
 def sentences(
-    steps: Sequence[Step], found: Judged, sizes: Mapping[str, tuple[float, str]], *, by: str
+    steps: Sequence[Step],
+    found: Judged,
+    sizes: Mapping[str, tuple[float, str]],
+    *,
+    by: str,
+    released: Collection[str] = (),
 ) -> tuple[str, ...]:
     """The reading: highest level, what it allows, where rules disagree, how large steps may be."""
     out = []
     if lost := [step.level.name for step in steps if not step.converged]:
         out.append(f"DID NOT CONVERGE: {listed(lost)}. None of its numbers can be read.")
-    out += _outcome(steps, found, by)
+    out += _outcome(steps, found, by, released)
     out.append(_rule_words(found))
     if found.holds[0] and found.rmsea[0] > MODERATE_RMSEA:
         out.append(
@@ -170,12 +181,19 @@ def sentences(
     return tuple(out)
 
 
-def _outcome(steps: Sequence[Step], found: Judged, by: str) -> list[str]:
-    """What holds, and what it allows."""
+def _outcome(steps: Sequence[Step], found: Judged, by: str, released: Collection[str]) -> list[str]:
+    """What holds, and what it allows; `released` are words of what some parameters are free of."""
     first, name = steps[0], highest(steps, found)
     if name is not None:
         level = next(step.level for step in steps if step.level.name == name)
-        return [f"Highest level that holds for {by}: {level.name}. {level.allows}."]
+        out = [f"Highest level that holds for {by}: {level.name}. {level.allows}."]
+        if set(released) & set(level.equal):
+            out.append(
+                "It holds in part: some parameters differ between groups. Factors may be compared "
+                "by the items that are left equal, two or more of each factor (Byrne, Shavelson & "
+                "Muthén, 1989); scores made of all items may not."
+            )
+        return out
     if not first.converged:
         return ["No level can be judged, because the first did not converge."]
     then = []
@@ -209,13 +227,20 @@ def _rule_words(found: Judged) -> str:
 def _disagreements(steps: Sequence[Step], found: Judged) -> list[str]:
     """Levels on which the two rules differ."""
     out = []
+    weak = bool(steps[0].analysis.material.gammas)  # ordered items
     for step, fit, test in zip(steps, found.by_fit, found.by_test, strict=True):
         if step.test is None or fit is None or test is None or fit == test:
             continue
         if not step.level.measurement:
             continue
         name, p = step.level.name.capitalize(), p_words(step.test.p_value)
-        if fit:
+        if fit and weak:
+            out.append(
+                f"{name}: the difference test rejects it ({p}), the change in fit is small; with "
+                "WLSMV that is a weak sign of equality, in large samples a test a weak sign of "
+                "difference."
+            )
+        elif fit:
             out.append(
                 f"{name}: the difference test rejects it ({p}), the change in fit is small. In "
                 "large samples tests find differences too small to matter."

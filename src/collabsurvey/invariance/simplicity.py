@@ -243,9 +243,12 @@ def _with_epsilon(problem: Unaligned, epsilon: float) -> Unaligned:
 
 
 def _descend(problem: Unaligned, x: FloatArray) -> FloatArray:
+    def both(at: FloatArray) -> tuple[float, FloatArray]:
+        return criterion(problem, at), slope(problem, at)
+
     found = minimize(
-        lambda at: (criterion(problem, at), slope(problem, at)),
-        x,
+        both,
+        np.atleast_1d(x),
         jac=True,
         method="L-BFGS-B",
         options={"maxiter": 2000, "maxfun": 4000, "ftol": 1e-13, "gtol": 1e-8},

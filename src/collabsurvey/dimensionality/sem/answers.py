@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -23,6 +23,7 @@ from collabsurvey.numerics.typing import BoolArray, FloatArray, IntArray
 from collabsurvey.responses.engine import Column, group_codes, read_columns
 
 Missing = Literal["listwise", "pairwise", "fiml"]
+MOST_GROUPS = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,50 +75,68 @@ def read_answers(
         )
     columns = read_columns(responses.frame, [*chosen.items, *extra])
     x = np.column_stack([columns[name].values for name in chosen.items])
-    keep, notes = np.ones(len(x), dtype=bool), list(chosen.notes)
-    w = None
-    if weighted is not None:
-        w = np.nan_to_num(np.asarray(columns[weighted].values, dtype=np.float64), nan=0.0)
-        if (w < 0).any():
-            raise DataError(f"{weighted!r} has negative weights.")
-        keep &= w > 0
-        if (gone := int((w == 0).sum())) > 0:
-            notes.append(f"{gone} rows without a weight were left out.")
+    notes = list(chosen.notes)
+    w = _weights(columns[weighted], weighted) if weighted is not None else None
     codes = _codes(columns[clustered])[0] if clustered is not None else None
-    if codes is not None:
-        keep &= codes >= 0
-        if gone := int((codes < 0).sum()):
-            notes.append(f"{gone} rows without a {clustered!r} were left out.")
     groups: IntArray = np.zeros(len(x), dtype=np.int64)
-    group_labels: tuple[str, ...] = ("",)
+    labels: tuple[str, ...] = ("",)
     if grouped is not None:
-        groups, group_labels = _codes(columns[grouped])
-        keep &= groups >= 0
-        if gone := int((groups < 0).sum()):
-            notes.append(f"{gone} rows without a {grouped!r} were left out.")
-        if len(group_labels) < 2 and not keep_all:
-            raise DataError(
-                f"{method} by {grouped!r} needs two groups or more; every row has the same value."
-            )
-        if len(group_labels) > 100:
-            raise DataError(
-                f"{grouped!r} has {len(group_labels)} values, which is more than groups can be "
-                "compared one by one. Use a column with fewer, or cluster= for schools."
-            )
-    n_rows = len(x)
-    if not keep.all() and not keep_all:
-        x, groups = x[keep], groups[keep]
-        w = w[keep] if w is not None else None
-        codes = codes[keep] if codes is not None else None
-    if not len(x):
-        raise NotEnoughDataError(method, what="rows", found=0, needed=10)
-    if np.isinf(x).any():
-        bad = [name for name, one in zip(chosen.items, x.T, strict=True) if np.isinf(one).any()]
-        raise DataError(f"{method}: {listed(bad)} has infinite values. Set them to missing.")
+        groups, labels = _codes(columns[grouped])
+        if not keep_all:
+            _require_groups(grouped, labels, method=method)
+    answers = Answers(chosen.items, x, w, codes, groups, labels, grouped or "", len(x), ())
+    if not keep_all:
+        answers, left_out = _usable(answers, clustered, grouped)
+        notes += left_out
+    _require_finite(answers, method=method)
     notes += data_notes(responses, weighted=w is not None)
-    return Answers(
-        chosen.items, x, w, codes, groups, group_labels, grouped or "", n_rows, tuple(notes)
-    )
+    return replace(answers, notes=tuple(notes))
+
+
+def _weights(column: Column, name: str) -> FloatArray:
+    """Weights (n,), 0 for missing ones; negative ones are refused."""
+    w = np.nan_to_num(np.asarray(column.values, dtype=np.float64), nan=0.0)
+    if (w < 0).any():
+        raise DataError(f"{name!r} has negative weights.")
+    return np.asarray(w, dtype=np.float64)
+
+
+def _require_groups(column: str, labels: Sequence[str], *, method: str) -> None:
+    if len(labels) < 2:
+        raise DataError(
+            f"{method} by {column!r} needs two groups or more; every row has the same value."
+        )
+    if len(labels) > MOST_GROUPS:
+        raise DataError(
+            f"{column!r} has {len(labels)} values, which is more than groups can be compared one "
+            "by one. Use a column with fewer, or cluster= for schools."
+        )
+
+
+def _usable(
+    answers: Answers, clustered: str | None, grouped: str | None
+) -> tuple[Answers, list[str]]:
+    """Rows with a weight, a cluster and a group, where these are used; and what was left out."""
+    keep, notes = np.ones(len(answers.x), dtype=bool), []
+    known = {
+        "a weight": None if answers.weights is None else answers.weights > 0,
+        f"a {clustered!r}": None if answers.clusters is None else answers.clusters >= 0,
+        f"a {grouped!r}": None if grouped is None else answers.groups >= 0,
+    }
+    for what, there in known.items():
+        if there is not None and not there.all():
+            keep &= there
+            notes.append(f"{int((~there).sum())} rows without {what} were left out.")
+    if not keep.any():
+        raise NotEnoughDataError("A model", what="rows", found=0, needed=10)
+    return (answers if keep.all() else rows_of(answers, keep)), notes
+
+
+def _require_finite(answers: Answers, *, method: str) -> None:
+    if np.isinf(answers.x).any():
+        columns = zip(answers.names, answers.x.T, strict=True)
+        bad = [name for name, one in columns if np.isinf(one).any()]
+        raise DataError(f"{method}: {listed(bad)} has infinite values. Set them to missing.")
 
 
 def _codes(column: Column) -> tuple[IntArray, tuple[str, ...]]:

@@ -1,7 +1,8 @@
 """The independence model, against which incremental fit indices compare.
 
-Every variable has its own variance, mean and thresholds and nothing is related; the moments of
-covariates that are fixed in the model are fixed here too, as in lavaan.
+Every variable has its own variance, mean and thresholds and nothing is related, but for variables
+that only predict: their moments are fixed here where they are fixed in the model, and free with
+their covariances where they are free there, as in lavaan.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from collabsurvey.dimensionality.sem.model import Block, Cells, Model, Parameter
+from collabsurvey.dimensionality.sem.roles import roles
 from collabsurvey.dimensionality.sem.sample import Sample
 from collabsurvey.numerics.typing import FloatArray, IntArray
 
@@ -36,6 +38,10 @@ def independence(model: Model, samples: Sequence[Sample]) -> tuple[Model, FloatA
         start += np.diag(sample.cov)[own].tolist()
         names = block.observed
         parameters += [_free(names[i], "~~", names[i], b) for i in own]
+        row, column = _related(model, b)
+        shared = len(start) + np.arange(len(row))
+        start += sample.cov[row, column].tolist()
+        parameters += [_free(names[j], "~~", names[i], b) for i, j in zip(row, column, strict=True)]
         mean, means, mean_at = np.zeros(p), NONE, NONE
         if block.means and sample.mean is not None:
             mean[fixed] = sample.mean[fixed]
@@ -65,7 +71,12 @@ def independence(model: Model, samples: Sequence[Sample]) -> tuple[Model, FloatA
                 loadings=Cells(np.zeros((p, 0)), NONE, NONE, NONE),
                 factor_cov=Cells(np.zeros((0, 0)), NONE, NONE, NONE),
                 paths=Cells(np.zeros((0, 0)), NONE, NONE, NONE),
-                residual_cov=Cells(cov, own, own, variances),
+                residual_cov=Cells(
+                    cov,
+                    np.concatenate([own, row, column]),
+                    np.concatenate([own, column, row]),
+                    np.concatenate([variances, shared, shared]),
+                ),
                 intercepts=_vector(mean, mean_at, means),
                 factor_means=_vector(np.zeros(0), NONE, NONE),
                 thresholds=_vector(np.zeros(t), np.arange(t), cuts),
@@ -85,6 +96,16 @@ def independence(model: Model, samples: Sequence[Sample]) -> tuple[Model, FloatA
         reduce=np.eye(n),
     )
     return baseline, np.array(start)
+
+
+def _related(model: Model, b: int) -> tuple[IntArray, IntArray]:
+    """Pairs (row, column) of a block's variables that only predict and whose moments are free."""
+    block = model.blocks[b]
+    written = [one for one in model.parameters if one.block == b and one.written]
+    predict = [name for name in roles(written).exogenous if name not in block.covariates]
+    places = np.array([block.observed.index(name) for name in predict], dtype=np.int64)
+    column, row = np.triu_indices(len(places), 1)
+    return places[row], places[column]
 
 
 def _vector(fixed: FloatArray, row: IntArray, which: IntArray) -> Cells:

@@ -20,7 +20,7 @@ from collabsurvey.dimensionality.sem.model import Model
 from collabsurvey.dimensionality.sem.normal import Normal
 from collabsurvey.dimensionality.sem.sample import Sample
 from collabsurvey.dimensionality.sem.two_level import TwoLevelNormal
-from collabsurvey.numerics.typing import FloatArray, IntArray
+from collabsurvey.numerics.typing import BoolArray, FloatArray, IntArray
 
 Information = Literal["expected", "observed"]
 Likelihood = Literal["normal", "wishart"]
@@ -100,13 +100,24 @@ def missing_material(
     )
 
 
-def squares_material(samples: Sequence[Sample], estimator: str, *, means: bool) -> Material:
-    """Least squares: GLS and ULS of continuous answers; ULS and DWLS of ordered ones."""
+def squares_material(
+    samples: Sequence[Sample],
+    estimator: str,
+    *,
+    means: bool,
+    ordered: BoolArray | None = None,
+) -> Material:
+    """Least squares: GLS and ULS of continuous answers; ULS and DWLS of ordered ones.
+
+    `ordered` (p,) says which variables have thresholds where only some do.
+    """
     recipe = RECIPES[estimator]
     ordinal = any(one.thresholds is not None for one in samples)
+    if ordered is None:
+        ordered = np.full(len(samples[0].cov), ordinal)
     # lavaan multiplies least squares by n - 1; covariances of continuous answers have it too.
     used = [replace(one, n=one.n - 1) if ordinal else unbiased(one) for one in samples]
-    stacks = [Stack(np.full(len(one.cov), ordinal), means=means) for one in used]
+    stacks = [Stack(ordered, means=means) for _ in used]
     weights = []
     for sample, stack in zip(used, stacks, strict=True):
         if recipe.distance == "dwls" and sample.acov is not None:

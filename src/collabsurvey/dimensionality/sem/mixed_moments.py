@@ -29,6 +29,7 @@ from collabsurvey.dimensionality.pair_correlations import Pairs, correlate_pairs
 from collabsurvey.dimensionality.pair_errors import coded
 from collabsurvey.dimensionality.sem.least_squares import Stack
 from collabsurvey.dimensionality.sem.mixed_pairs import (
+    COLLINEAR,
     Bread,
     Edges,
     PairSums,
@@ -56,6 +57,7 @@ class MixedMoments:
     cov: FloatArray  # (p, p) divisor n; ordered items have unit variance
     acov: FloatArray  # (s, s) n times the covariance of the moments, in the order of `Stack`
     at_limit: BoolArray  # (p, p) perfect association, of which acov knows nothing
+    converged: bool  # every correlation
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,22 +174,25 @@ def mixed_moments(
     for (a, b), (rho, _) in found.among.items():
         i, j = found.others[a], found.others[b]
         cov[i, j] = cov[j, i] = rho
+        at_limit[i, j] = at_limit[j, i] = abs(rho) >= COLLINEAR
     cuts = np.concatenate(pairs.cuts).astype(np.float64)
+    converged = [pairs.converged, *(one.converged for one, _ in found.with_items)]
     return MixedMoments(
-        cuts, mean, cov * np.outer(sd, sd), _acov(found, w, clusters), at_limit
+        cuts, mean, cov * np.outer(sd, sd), _acov(found, w, clusters), at_limit, bool(np.concatenate(converged).all())
     )
 
 
 def _estimate(x: FloatArray, w: FloatArray, ordered: BoolArray, bread: Bread) -> _Influences:
     """First what belongs to each variable, then what belongs to each pair."""
     items, others = np.flatnonzero(ordered), np.flatnonzero(~ordered)
-    answers, k = x[:, items], len(items)
+    answers = x[:, items]
     categories = tuple(np.arange(np.nanmax(one) + 1) for one in answers.T)
+    weighted = bool((w != 1).any())
     tables = tables_of(
-        [np.column_stack([answers, w])],
+        [np.column_stack([answers, w]) if weighted else answers],
         tuple(str(j) for j in items),
         categories,
-        weight=True,
+        weight=weighted,
         missing="pairwise",
     )
     pairs = correlate_pairs(tables, empty_cells="lavaan", with_influence=True)
@@ -201,7 +206,7 @@ def _estimate(x: FloatArray, w: FloatArray, ordered: BoolArray, bread: Bread) ->
     with_items = []
     for z, there in zip(measured.z.T, measured.there.T, strict=True):
         both = np.where(there[:, None], codes, -1)
-        one = polyserials(z, both, w, edges, np.zeros(k))
+        one = polyserials(z, both, w, edges)
         with_items.append((one, polyserial_sums(z, both, w, edges, one.rho, bread=bread)))
     among = {}
     for a, b in combinations(range(len(others)), 2):

@@ -33,7 +33,9 @@ from collabsurvey.numerics.typing import BoolArray, FloatArray, IntArray
 
 Bread = Literal["derivative", "outer"]
 FAR = 1e10  # stands for an infinite threshold: its density is zero, and so is the product
+STRONG = 0.9  # correlation from which it is asked whether the limit is as likely
 VALUES = 2**17  # numbers of one kind held at a time: 1 MB, within reach of the cache
+COLLINEAR = 1 - 1e-8  # correlation of two measurements from which one follows from the other
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,15 +84,13 @@ class PairSums:
     second: FloatArray  # (k, 2) of the second measurement, or (k, c) in thresholds
 
 
-def polyserials(
-    z: FloatArray, codes: IntArray, weight: FloatArray, edges: Edges, start: FloatArray
-) -> Polyserials:
+def polyserials(z: FloatArray, codes: IntArray, weight: FloatArray, edges: Edges) -> Polyserials:
     """Correlations of z (n,) with codes (n, k), by Newton's method inside a bracket.
 
     z is standardised, 0 where it is missing (and the codes then -1).
     """
     k = codes.shape[1]
-    rho = np.clip(start, -0.95, 0.95)
+    rho = np.clip(_closed_form(z, codes, weight, edges), -0.95, 0.95)
     low, high = np.full(k, -LIMIT), np.full(k, LIMIT)
     converged = np.zeros(k, dtype=bool)
     active, steps = np.arange(k), 0
@@ -112,14 +112,25 @@ def polyserials(
         converged[active[rest]] = True
         active = active[~rest]
     end = np.where(rho < 0, -LIMIT, LIMIT)
-    best = _loglik(z, codes, weight, edges, rho) - SAME * weight.sum()
-    at_limit = (_loglik(z, codes, weight, edges, end) >= best) | (np.abs(rho) > LIMIT - 1e-6)
+    at_limit = np.abs(rho) > LIMIT - 1e-6
+    for j in np.flatnonzero(~at_limit & (np.abs(rho) > STRONG)):
+        # Of perfectly ordered answers the likelihood is flat to every digit before the limit.
+        own = z, codes[:, [j]], weight, edges.some(np.array([j]))
+        slack = SAME * weight.sum()
+        at_limit[j] = bool(_loglik(*own, end[[j]]) >= _loglik(*own, rho[[j]]) - slack)
     return Polyserials(np.where(at_limit, end, rho), at_limit, converged | at_limit)
 
 
-def polyserial_scores(
-    z: FloatArray, codes: IntArray, edges: Edges, rho: FloatArray
-) -> FloatArray:
+def _closed_form(z: FloatArray, codes: IntArray, weight: FloatArray, edges: Edges) -> FloatArray:
+    """Two-step formula (k,) from covariances with the codes (Olsson et al., 1982, eq. 25)."""
+    scored = np.maximum(codes, 0)
+    there = weight @ (codes >= 0)
+    both = (weight * z) @ scored / there
+    density = np.exp(-(edges.upper[:, :-1] ** 2) / 2).sum(axis=1) / ROOT_TWO_PI
+    return np.asarray(both / density)
+
+
+def polyserial_scores(z: FloatArray, codes: IntArray, edges: Edges, rho: FloatArray) -> FloatArray:
     """Scores (n, k) of rho: derivative of each row's log-likelihood; 0 where one is missing."""
     return _At.point(z, codes, edges, rho).score
 
@@ -248,17 +259,18 @@ def _loglik(
 
 
 def normal_correlation(z: FloatArray, y: FloatArray, weight: FloatArray) -> float:
-    """Correlation of two measurements standardised over their own rows; the mean of z y if none
-    is missing.
+    """Correlation of two measurements, each standardised over its own rows.
+
+    Where none is missing it is the mean of z y.
     """
     n = weight.sum()
     both, squares = weight @ (z * y) / n, (weight @ z**2 + weight @ y**2) / n
-    rho = float(np.clip(both / (squares / 2), -LIMIT, LIMIT))
+    rho = float(np.clip(both / (squares / 2), -COLLINEAR, COLLINEAR))
     for _ in range(MOST_STEPS):
         # rho (1 - rho²) + (1 + rho²) both - rho squares = 0
         value = rho * (1 - rho**2) + (1 + rho**2) * both - rho * squares
         step = value / (1 - 3 * rho**2 + 2 * rho * both - squares)
-        rho = float(np.clip(rho - step, -LIMIT, LIMIT))
+        rho = float(np.clip(rho - step, -COLLINEAR, COLLINEAR))
         if abs(step) < STEP:
             break
     return rho

@@ -34,7 +34,7 @@ class Derivatives:
 
 @dataclass(frozen=True, eq=False)
 class Slopes:
-    """Of a function with respect to the moments of one block: df = sum(cov * dSigma) + …
+    """Derivatives of a function f by the moments of one block, df = sum(cov * dSigma) + ….
 
     `cov` is symmetric and counts both halves of Sigma: a change of one covariance by d moves
     the function by 2 d cov[i, j].

@@ -29,7 +29,9 @@ from collabsurvey.dimensionality.sem.material import (
     squares_material,
     two_level_material,
 )
+from collabsurvey.dimensionality.sem.mixed_samples import mixed_samples
 from collabsurvey.dimensionality.sem.model import Model, Parameterization
+from collabsurvey.dimensionality.sem.roles import roles
 from collabsurvey.dimensionality.sem.sample import Sample
 from collabsurvey.dimensionality.sem.samples import (
     Categories,
@@ -158,8 +160,11 @@ def _any_ordered(ordered: Ordered) -> bool:
     return ordered is True or (not isinstance(ordered, bool) and len(ordered) > 0)
 
 
-def prepare(data: Any, text: str, options: Options) -> Prepared:
-    """Read the data once and summarise them for the estimator; `text` tells the variables."""
+def prepare(data: Any, text: str, options: Options, *, mixed: bool = False) -> Prepared:
+    """Read the data once and summarise them for the estimator; `text` tells the variables.
+
+    `mixed` allows ordered items together with continuous variables.
+    """
     options = check_options(options)
     columns = _columns(data)
     first = build(text, columns=columns, means=options.means, fixed_x=options.fixed_x)
@@ -184,8 +189,15 @@ def prepare(data: Any, text: str, options: Options) -> Prepared:
     means = True if _needs_means(options, answers, first) else options.means
     categories: dict[str, Categories] = {}
     if options.estimator in ORDINAL:
-        categories, merged = _ordered(options, answers, names)
+        categories, merged = _ordered(options, answers, first, mixed=mixed)
         notes += merged
+        if options.fixed_x and first.blocks[0].covariates:
+            # As lavaan has it with conditional.x = FALSE: polyserial correlations vary with them.
+            options = replace(options, fixed_x=False)
+            notes.append(
+                f"{listed(first.blocks[0].covariates)} and the items' latent responses are taken "
+                "as jointly normal; lavaan by default conditions on predictors (conditional.x)."
+            )
     material = _material(
         options, answers, first, names, categories, means=bool(means) or first.blocks[0].means
     )
@@ -248,19 +260,40 @@ def _needs_means(options: Options, answers: Answers, model: Model) -> bool:
 
 
 def _ordered(
-    options: Options, answers: Answers, names: Sequence[str]
+    options: Options, answers: Answers, model: Model, *, mixed: bool
 ) -> tuple[dict[str, Categories], list[str]]:
-    """Categories of the ordered items; all observed variables must be ordered."""
-    wanted = names if options.ordered is True else tuple(options.ordered)  # type: ignore[arg-type]
+    """Categories of the ordered items; unless `mixed`, all observed variables must be ordered.
+
+    What only predicts has no thresholds: its numbers are used as they are.
+    """
+    names, predictors = answers.names, _predictors(model)
+    wanted = options.ordered
+    if isinstance(wanted, bool):
+        wanted = [name for name in names if name not in predictors]
     if unknown := [name for name in wanted if name not in names]:
         raise OptionError("ordered", unknown, allowed=(f"items of the model: {listed(names)}",))
-    if continuous := [name for name in names if name not in wanted]:
+    if cut := [name for name in wanted if name in predictors]:
+        raise NotSupportedError(
+            f"An ordered predictor ({listed(cut)})",
+            instead="Leave it out of ordered= to use its numbers as they are, give it as columns "
+            "of 0 and 1, or let it be the indicator of a factor.",
+        )
+    continuous = [name for name in names if name not in wanted]
+    if continuous and not mixed:
         raise NotSupportedError(
             f"A model of ordered items together with continuous ones ({listed(continuous)})",
             instead="Give every observed variable in ordered=, or use MLR for all.",
         )
-    found, notes = categories_of(answers, names)
-    return dict(zip(names, found, strict=True)), notes
+    items = [name for name in names if name in wanted]
+    found, notes = categories_of(answers, items)
+    if continuous:
+        notes.append(f"Continuous: {listed(continuous)}; the other {len(items)} are ordered.")
+    return dict(zip(items, found, strict=True)), notes
+
+
+def _predictors(model: Model) -> tuple[str, ...]:
+    """Observed variables that only predict."""
+    return roles([one for one in model.parameters if one.written]).exogenous
 
 
 def _material(
@@ -275,6 +308,13 @@ def _material(
     """Summarise the answers for the estimator."""
     if model.levels == 2:
         return _two_level(options, answers, model)
+    if categories and len(categories) < len(names):
+        ordered = np.isin(names, list(categories))
+        samples = mixed_samples(answers, categories)
+        for sample, label in zip(samples, answers.labels, strict=True):
+            part = replace(sample, cov=sample.cov[np.ix_(~ordered, ~ordered)])
+            require_definite(part, np.array(names)[~ordered].tolist(), label)
+        return squares_material(samples, options.estimator, means=True, ordered=ordered)
     if categories:
         samples = ordinal_samples(
             answers,

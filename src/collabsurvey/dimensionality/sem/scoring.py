@@ -34,6 +34,11 @@ def score_answers(
         raise NotSupportedError(
             "Factor scores of a two-level model", instead="Fit the level you need by itself."
         )
+    if 0 < len(prepared.categories) < len(prepared.names):
+        raise NotSupportedError(
+            "Factor scores from ordered items together with continuous variables",
+            instead="Fit the items alone and score them, or use estimator='MLR'.",
+        )
     ordinal = bool(prepared.categories)
     allowed = ("auto", "ebm", "eap") if ordinal else ("auto", "regression", "bartlett")
     if method not in allowed:

@@ -1,0 +1,363 @@
+"""Linear mixed models with several random terms: criterion, optimum, what inference needs.
+
+A *block* is one grouping factor with all its random terms; its relative covariance is
+D_k = L_k L_k' with L_k block-diagonal, a lower triangle for each term. V = I + sum of Z_k D_k Z_k'
+over blocks. How V is inverted depends on the design: `mixed_nested` where each factor lies within
+the next, `mixed_crossed` where not, both in the manner of Bates, Alday, Kleinschmidt, Calderón,
+Zhan & Noack (2023), MixedModels.jl, doi:10.5281/zenodo.596435. Criterion and gradient are those of
+`numerics.mixed`, summed over blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+from collabsurvey.numerics.mixed import (
+    DECREMENT,
+    STARTS,
+    filled,
+    free_elements,
+    rises_from,
+    standardised,
+)
+from collabsurvey.numerics.mixed_inference import FLAT, VarianceParameters
+from collabsurvey.numerics.typing import FloatArray, IntArray
+
+STEP = 1e-3  # of the central differences, relative; their error is of order STEP^2
+NEWTON_STEPS = 15
+SAME_HESSIAN = 3e-3  # relative change of theta below which a Hessian is used again
+LEAST_R2 = 1e-14  # share of the residual sum of squares at which the criterion stops falling
+
+Lowers = tuple[FloatArray, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Pattern:
+    """Which elements of L (q, q) of a block are free: the lower triangle of each term."""
+
+    sizes: tuple[int, ...]  # columns of each term
+
+    @property
+    def n_random(self) -> int:
+        """q, random effects per level."""
+        return sum(self.sizes)
+
+    @cached_property
+    def terms(self) -> tuple[slice, ...]:
+        """Where each term's columns are."""
+        ends = np.cumsum(self.sizes).tolist()
+        return tuple(slice(end - size, end) for size, end in zip(self.sizes, ends, strict=True))
+
+    @cached_property
+    def elements(self) -> tuple[IntArray, IntArray]:
+        """Rows and columns of the free elements, term by term, column by column."""
+        found = [free_elements(size, correlated=True) for size in self.sizes]
+        starts = [term.start for term in self.terms]
+        rows = [part[0] + start for part, start in zip(found, starts, strict=True)]
+        columns = [part[1] + start for part, start in zip(found, starts, strict=True)]
+        return np.concatenate(rows), np.concatenate(columns)
+
+    @property
+    def n_free(self) -> int:
+        """Number of free elements."""
+        return sum(size * (size + 1) // 2 for size in self.sizes)
+
+
+@dataclass(frozen=True, eq=False)
+class BlockEvaluation:
+    """The model at one set of L; the criterion is -2 log-likelihood of e on Q."""
+
+    criterion: float
+    r2: float  # penalised residual sum of squares; sigma^2 = r2 / df_total
+    beta: FloatArray  # (p,) on Q
+    unscaled: FloatArray  # (p, p) inverse of Q'V^-1 Q
+    s: Lowers  # (q, q) a block: sum over levels of Z'V^-1 Z
+    a: Lowers  # (G, q) Z'V^-1 (e - Q beta)
+    b: Lowers  # (G, q, p) Z'V^-1 Q
+    spread: Lowers  # (G, q, q) covariance of the random effects given the data, over sigma^2
+
+
+class BlockProducts(Protocol):
+    """Cross-products of a design with several blocks, and how to evaluate them."""
+
+    @property
+    def patterns(self) -> tuple[Pattern, ...]:
+        """One a block."""
+
+    @property
+    def n_rows(self) -> int:
+        """Rows, N."""
+
+    @property
+    def n_fixed(self) -> int:
+        """Fixed coefficients, p."""
+
+    @property
+    def reml(self) -> bool:
+        """REML, or maximum likelihood."""
+
+    @property
+    def ee(self) -> float:
+        """Sum of squares of e."""
+
+    def evaluate(self, lowers: Lowers) -> BlockEvaluation:
+        """Criterion and the pieces of its derivatives."""
+
+
+@dataclass(frozen=True, eq=False)
+class BlockFit:
+    """The optimum and the optimiser's record."""
+
+    lowers: Lowers
+    at: BlockEvaluation
+    sigma2: float
+    hessian: FloatArray  # (k, k) of the profiled criterion in theta
+    converged: bool
+    method: str
+    n_iterations: int
+    n_evaluations: int
+    gradient_norm: float  # largest absolute derivative of the criterion
+    decrement: float  # what a further Newton step promises, in deviance
+
+
+def df_total(products: BlockProducts) -> int:
+    """N for maximum likelihood, N - p for REML."""
+    return products.n_rows - (products.n_fixed if products.reml else 0)
+
+
+@dataclass(frozen=True)
+class Profiled:
+    """Fixed effects and criterion, from what V^-1 makes of [Q, e]."""
+
+    criterion: float
+    r2: float
+    beta: FloatArray
+    unscaled: FloatArray
+
+    @classmethod
+    def of(
+        cls,
+        products: BlockProducts,
+        log_v: float,
+        information: FloatArray,
+        cross: FloatArray,
+        ee: float,
+    ) -> Profiled:
+        """From log det V, Q'V^-1 Q (p, p), Q'V^-1 e (p,) and e'V^-1 e."""
+        unscaled = np.linalg.inv(information)
+        beta = unscaled @ cross
+        r2 = max(ee - float(beta @ cross), LEAST_R2 * products.ee)
+        n = df_total(products)
+        criterion = log_v + n * (1 + np.log(2 * np.pi * r2 / n))
+        if products.reml:
+            criterion += float(np.linalg.slogdet(information)[1])
+        return cls(float(criterion), r2, beta, (unscaled + unscaled.T) / 2)
+
+
+def slopes(at: BlockEvaluation, sigma2: float, *, reml: bool) -> Lowers:
+    """Derivatives (q, q) of the criterion with respect to each D at a given sigma^2."""
+    found = []
+    root = np.linalg.cholesky(at.unscaled) if reml and len(at.unscaled) else None
+    for s, a, b in zip(at.s, at.a, at.b, strict=True):
+        slope = s - a.T @ a / sigma2
+        if root is not None:
+            rooted = (b @ root).transpose(1, 0, 2).reshape(b.shape[1], -1)
+            slope = slope - rooted @ rooted.T
+        found.append((slope + slope.T) / 2)
+    return tuple(found)
+
+
+def lowers_of(patterns: Sequence[Pattern], theta: FloatArray) -> Lowers:
+    """Each L (q, q) from all free elements."""
+    found, start = [], 0
+    for pattern in patterns:
+        part = theta[start : start + pattern.n_free]
+        found.append(filled(part, *pattern.elements, pattern.n_random))
+        start += pattern.n_free
+    return tuple(found)
+
+
+def theta_of(patterns: Sequence[Pattern], matrices: Lowers) -> FloatArray:
+    """Free elements of each matrix (q, q)."""
+    parts = [m[pattern.elements] for pattern, m in zip(patterns, matrices, strict=True)]
+    return np.concatenate(parts)
+
+
+def gradient(products: BlockProducts, at: BlockEvaluation, lowers: Lowers) -> FloatArray:
+    """Derivatives of the profiled criterion with respect to theta."""
+    by_d = slopes(at, at.r2 / df_total(products), reml=products.reml)
+    moved = tuple(2 * slope @ lower for slope, lower in zip(by_d, lowers, strict=True))
+    return theta_of(products.patterns, moved)
+
+
+class _Search:
+    """Counts evaluations of the criterion at theta."""
+
+    def __init__(self, products: BlockProducts) -> None:
+        self.products = products
+        self.count = 0
+
+    def at(self, theta: FloatArray) -> tuple[BlockEvaluation, FloatArray]:
+        self.count += 1
+        lowers = lowers_of(self.products.patterns, theta)
+        found = self.products.evaluate(lowers)
+        return found, gradient(self.products, found, lowers)
+
+    def value_and_slope(self, theta: FloatArray) -> tuple[float, FloatArray]:
+        found, slope = self.at(theta)
+        return found.criterion, slope
+
+    def hessian(self, theta: FloatArray) -> FloatArray:
+        """Central differences of the gradient."""
+        steps = STEP * np.maximum(np.abs(theta), 0.1)
+        rows = []
+        for i, h in enumerate(steps):
+            unit = np.zeros(len(theta))
+            unit[i] = h
+            rows.append((self.at(theta + unit)[1] - self.at(theta - unit)[1]) / (2 * h))
+        found = np.array(rows)
+        return np.asarray((found + found.T) / 2)
+
+
+def fit_blocks(products: BlockProducts) -> BlockFit:
+    """Minimise the criterion over all L: quasi-Newton, then Newton to the last digit."""
+    from scipy.optimize import minimize
+
+    patterns = products.patterns
+    diagonal = np.concatenate([p.elements[0] == p.elements[1] for p in patterns])
+    search = _Search(products)
+    best: BlockFit | None = None
+    for start in STARTS:
+        found = minimize(
+            search.value_and_slope,
+            np.where(diagonal, start, 0.0),
+            jac=True,
+            method="L-BFGS-B",
+            options={"ftol": 1e-9, "gtol": 1e-5, "maxiter": 500},
+        )
+        here = _finished(products, search, np.asarray(found.x), int(found.nit))
+        if best is None or here.at.criterion < best.at.criterion - 1e-9:
+            best = here
+        if best.converged:
+            break
+    if best is None:  # STARTS is never empty
+        raise RuntimeError("no start was tried")
+    return best
+
+
+def _finished(
+    products: BlockProducts, search: _Search, theta: FloatArray, n_iterations: int
+) -> BlockFit:
+    """Newton steps, vanishing variances at zero, and whether this is a minimum."""
+    patterns = products.patterns
+    theta, hessian, decrement, steps = polished(search, theta)
+    lowers = tuple(standardised(lower) for lower in lowers_of(patterns, theta))
+    at, slope = search.at(theta_of(patterns, lowers))
+    sigma2 = at.r2 / df_total(products)
+    by_d = slopes(at, sigma2, reml=products.reml)
+    rises = all(
+        rises_from(lower[part, part], d[part, part], products.n_rows, correlated=True)
+        for pattern, lower, d in zip(patterns, lowers, by_d, strict=True)
+        for part in pattern.terms
+    )
+    return BlockFit(
+        lowers=lowers,
+        at=at,
+        sigma2=sigma2,
+        hessian=hessian,
+        converged=bool(decrement < DECREMENT and rises),
+        method="L-BFGS-B, then Newton",
+        n_iterations=n_iterations + steps,
+        n_evaluations=search.count,
+        gradient_norm=float(np.abs(slope).max()),
+        decrement=decrement,
+    )
+
+
+def polished(search: _Search, theta: FloatArray) -> tuple[FloatArray, FloatArray, float, int]:
+    """Newton steps while they shorten the gradient: theta, Hessian, last decrement, steps.
+
+    A Hessian serves for several steps, and is made anew once theta has moved away from where it
+    was; at the end it is one of the optimum.
+    """
+    slope = search.at(theta)[1]
+    hessian, origin = search.hessian(theta), theta
+    decrement = np.inf
+    for step in range(NEWTON_STEPS):
+        near = np.abs(theta - origin).max() <= SAME_HESSIAN * np.abs(theta).max()
+        move = newton_move(hessian, slope)
+        decrement = float(slope @ move)
+        if decrement < 1e-4 * DECREMENT and near:
+            return theta, hessian, abs(decrement), step
+        trial, trial_slope = theta, slope
+        for shorter in (1.0, 0.25, 0.05):
+            trial = theta - shorter * move
+            trial_slope = search.at(trial)[1]
+            if np.linalg.norm(trial_slope) < np.linalg.norm(slope):
+                break
+        else:
+            if near:
+                return theta, hessian, abs(decrement), step
+            trial, trial_slope = theta, slope
+        slow = np.linalg.norm(trial_slope) > 0.1 * np.linalg.norm(slope)
+        theta, slope = trial, trial_slope
+        if slow or np.abs(theta - origin).max() > SAME_HESSIAN * np.abs(theta).max():
+            hessian, origin = search.hessian(theta), theta
+    return theta, hessian, abs(decrement), NEWTON_STEPS
+
+
+def newton_move(hessian: FloatArray, slope: FloatArray) -> FloatArray:
+    """The step to take off, by a Hessian made positive; flat directions stay."""
+    values, vectors = np.linalg.eigh(hessian)
+    usable = np.abs(values) > 1e-9 * np.abs(values).max(initial=1e-300)
+    along = vectors.T @ slope
+    return np.asarray(vectors[:, usable] @ (along[usable] / np.abs(values[usable])))
+
+
+def block_variance_parameters(products: BlockProducts, fit: BlockFit) -> VarianceParameters:
+    """Asymptotic covariance of (theta, sigma) and the derivatives of vcov(beta), on Q.
+
+    As `mixed_inference.variance_parameters`. The Hessian in (theta, sigma) follows from that of
+    the profiled criterion: profiling takes H_ts H_ss^-1 H_st off the block of theta.
+    """
+    patterns, at, sigma2 = products.patterns, fit.at, fit.sigma2
+    sigma = float(np.sqrt(sigma2))
+    k = len(fit.hessian)
+    by_sigma = theta_of(
+        patterns,
+        tuple(4 / sigma**3 * (a.T @ a) @ lower for a, lower in zip(at.a, fit.lowers, strict=True)),
+    )
+    hessian = np.empty((k + 1, k + 1))
+    hessian[k, k] = 6 * at.r2 / sigma**4 - 2 * df_total(products) / sigma2
+    hessian[:k, k] = hessian[k, :k] = by_sigma
+    hessian[:k, :k] = fit.hessian + np.outer(by_sigma, by_sigma) / hessian[k, k]
+    values, vectors = np.linalg.eigh(hessian)
+    sound = values > FLAT
+    covariance = 2 * (vectors[:, sound] / values[sound]) @ vectors[:, sound].T
+    derivative = [
+        _moved(at, block, pattern, fit.lowers[block], sigma2)
+        for block, pattern in enumerate(patterns)
+    ]
+    derivative.append(2 * sigma * at.unscaled[None])
+    return VarianceParameters(covariance, np.concatenate(derivative), sigma2 * at.unscaled)
+
+
+def _moved(
+    at: BlockEvaluation, block: int, pattern: Pattern, lower: FloatArray, sigma2: float
+) -> FloatArray:
+    """Derivatives (k, p, p) of vcov(beta) in the free elements of one L.
+
+    dV = sigma^2 M (sum of B' dD B) M, with dD = dL L' + L dL'.
+    """
+    reach = at.b[block] @ at.unscaled
+    q, p = reach.shape[1:]
+    flat = reach.reshape(len(reach), q * p)
+    spread = (flat.T @ flat).reshape(q, p, q, p)
+    moved = np.einsum("apbr,bj->ajpr", spread, lower)
+    change = moved[pattern.elements]
+    return np.asarray(sigma2 * (change + change.transpose(0, 2, 1)))
