@@ -117,6 +117,9 @@ def test_categorical_order_sets_the_reference() -> None:
         ("y ~ I(C(x) + 1)", r"C\(\) cannot be calculated with"),
         ("y ~ cbind(x, z)", "is an outcome"),
         ("y ~ x - (1 | g)", "cannot be taken away"),
+        ("y ~ (1 | mm(a))", "two or more different columns"),
+        ("y ~ (1 | mm(a, a))", "two or more different columns"),
+        ("y ~ (1 | mm(a, b, weights=(w)))", "2 columns of groups and 1 of weights"),
     ],
 )
 def test_anything_else_is_refused(formula: str, sentence: str) -> None:
@@ -129,7 +132,12 @@ def test_random_terms_are_read() -> None:
     assert (part.intercept, part.correlated, part.group) == (False, False, ("a", "b"))
     (part,) = parse_formula("y ~ (1 | mm(s1, s2, weights=(w1, w2)))").random
     assert part.multiple_membership
-    assert part.group == ("s1", "s2", "w1", "w2")
+    assert part.group == ("s1", "s2")
+    assert part.membership_weights == ("w1", "w2")
+    assert part.group_label == "mm(s1, s2)"
+    formula = parse_formula("y ~ (x | mm(s1, s2, weights=(w1, w2)))")
+    assert formula.grouping_columns == ("s1", "s2")
+    assert formula.random_columns == ("x", "s1", "s2", "w1", "w2")
     assert parse_formula("cbind(a, b) ~ x + (1 | factor(g))").grouping_columns == ("g",)
 
 

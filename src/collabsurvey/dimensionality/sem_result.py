@@ -98,7 +98,9 @@ class SemResult(Result):
     @property
     def samples(self) -> tuple[Sample, ...]:
         """Moments the model was fitted to, one for each group (or level)."""
-        return self.analysis.material.samples
+        if self.prepared.two_level:
+            return self.analysis.material.samples
+        return tuple(counted(self.analysis.material))
 
     @property
     def group(self) -> str | None:

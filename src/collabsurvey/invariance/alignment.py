@@ -7,17 +7,15 @@ much difference is too much Muthén & Asparouhov (2014) doi:10.3389/fpsyg.2014.0
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import nan, sqrt
 from typing import Any, Literal, get_args
 
 import numpy as np
 
 from collabsurvey.dimensionality.options import check_whole
 from collabsurvey.dimensionality.sem.answers import Missing
-from collabsurvey.dimensionality.sem.chi_square import p_value
-from collabsurvey.dimensionality.sem.estimators import RECIPES, Estimator
+from collabsurvey.dimensionality.sem.estimators import Estimator
 from collabsurvey.dimensionality.sem.from_instrument import model_of
 from collabsurvey.dimensionality.sem.prepare import Options, Ordered, Prepared, prepare
 from collabsurvey.errors import (
@@ -25,7 +23,6 @@ from collabsurvey.errors import (
     OptionError,
     UnknownNameError,
     check_level,
-    listed,
 )
 from collabsurvey.instruments.model import Instrument
 from collabsurvey.invariance.alignment_frames import (
@@ -35,6 +32,7 @@ from collabsurvey.invariance.alignment_frames import (
     parameter_frame,
 )
 from collabsurvey.invariance.alignment_result import AlignmentResult
+from collabsurvey.invariance.alignment_words import alignment_notes, configural_fit
 from collabsurvey.invariance.configural import Configural, FactorPart, configural
 from collabsurvey.invariance.simplicity import (
     Aligned,
@@ -52,9 +50,7 @@ Method = Literal["auto", "fixed", "free"]
 Metric = Literal["product", "reference"]
 Errors = Literal["delta", "bootstrap"]
 SEED = 20260901
-LIMIT = 0.25  # share of differing parameters up to which means may be trusted
 UNSTEADY = 2.0  # times the error of a typical mean: the reference's mean is hardly determined
-SMALL = 100  # respondents of a group
 
 
 def alignment(
@@ -272,7 +268,7 @@ def _result(
     labels = prepared.answers.labels
     parameters = parameter_frame(solved, labels)
     share = float(1 - parameters["invariant"].mean())
-    fit = _configural_fit(found)
+    fit = configural_fit(found)
     return AlignmentResult(
         by=prepared.answers.group,
         method=used,
@@ -286,82 +282,16 @@ def _result(
         fit=fit,
         converged=all(one.aligned.converged for one in solved),
         conf_level=conf_level,
-        notes=_notes(prepared, found, solved, used, plan, share, fit),
-    )
-
-
-def _configural_fit(found: Configural) -> dict[str, float]:
-    """Chi-square summed over the groups, which are independent, and its RMSEA."""
-    chi2, df, g = float(found.chi2.sum()), found.df * len(found.n), len(found.n)
-    if df == 0:
-        return {"chi2": chi2, "df": 0, "p_value": nan, "rmsea": nan}
-    rmsea = sqrt(max((chi2 / df - 1) / found.n.sum(), 0.0) * g)
-    return {"chi2": chi2, "df": df, "p_value": p_value(chi2, df), "rmsea": rmsea}
-
-
-def _notes(
-    prepared: Prepared,
-    found: Configural,
-    solved: Sequence[SolvedFactor],
-    used: str,
-    plan: _Plan,
-    share: float,
-    fit: Mapping[str, float],
-) -> tuple[str, ...]:
-    labels, n = prepared.answers.labels, found.n
-    reference = labels[plan.reference]
-    notes = []
-    if not all(one.aligned.converged for one in solved):
-        notes.append("THE CRITERION DID NOT COME TO REST: read the means with care.")
-    held = f"the mean of {reference} is 0" if used == "fixed" else "every mean is estimated"
-    unit = "the standard deviations multiply to 1"
-    if plan.metric == "reference":
-        unit = f"{reference} has the standard deviation 1"
-    notes.append(f"Alignment ({used}): {held}, {unit}. {len(labels)} groups.")
-    if plan.method == "auto" and used == "fixed" and len(labels) > 2:
-        notes.append(
-            "Fixed, because the loadings are so similar that the mean of the reference could "
-            "hardly be estimated."
-        )
-    notes.append(_verdict(share))
-    if fit["df"]:
-        notes.append(
-            f"Before alignment (configural model): chi-square({fit['df']:.0f}) = "
-            f"{fit['chi2']:.1f}, RMSEA {fit['rmsea']:.3f}. If the model does not fit the groups, "
-            "the means mean little."
-        )
-    if any(one.aligned.n_at_best == 1 < one.aligned.n_starts for one in solved):
-        notes.append(
-            "Only one of the starts ended at the best solution: try more (starts=) before relying "
-            "on it."
-        )
-    if plan.errors == "bootstrap":
-        notes.append(f"Errors from {plan.n_boot} draws of the configural estimates.")
-    if prepared.categories:
-        notes.append(
-            "Thresholds are aligned; residual variances of the latent responses are 1 in every "
-            "group."
-        )
-    says = RECIPES[prepared.options.estimator].says
-    notes.append(f"Configural model: {prepared.options.estimator}, {says}.")
-    if n.min() < SMALL:
-        few = [name for name, size in zip(labels, n, strict=True) if size < SMALL]
-        notes.append(
-            f"{len(few)} of {len(labels)} groups have fewer than {SMALL} respondents "
-            f"({listed(few, most=6)}): their means are rough, and differences of their items "
-            "are hardly seen."
-        )
-    return tuple(dict.fromkeys((*notes, *prepared.notes)))
-
-
-def _verdict(share: float) -> str:
-    shown = f"{share:.0%} of the parameters are not the same as in the other groups"
-    if share <= LIMIT:
-        return (
-            f"{shown}: up to {LIMIT:.0%}, the means of the groups may be compared (Muthén & "
-            "Asparouhov, 2014)."
-        )
-    return (
-        f"{shown}, more than {LIMIT:.0%}: the means may be biased (Muthén & Asparouhov, 2014). "
-        "Look at the items that differ, and check by simulation."
+        notes=alignment_notes(
+            prepared,
+            found,
+            solved,
+            used,
+            plan.reference,
+            plan.method,
+            plan.metric,
+            share,
+            fit,
+            n_boot=plan.n_boot if plan.errors == "bootstrap" else None,
+        ),
     )

@@ -65,7 +65,9 @@ def longitudinal_ladder(
     """Fit the model of one wave to all waves of the same people, level by level; see `ladder`.
 
     `data` has a row a person and wave; `by` and `repeated` are the roles or columns of wave and
-    person. Items and factors of a wave are named with its label behind: `trust_1`, `trust_2`.
+    person. Items and factors of a wave are named with its label behind: `trust_1`, `trust_2`, as
+    the columns of `Responses.wide`, which `factor_scores` of a level takes. Waves are in their
+    own order (numbers ascend), whatever the order of the rows.
 
     Notes
     -----
@@ -81,6 +83,8 @@ def longitudinal_ladder(
     panel = used_people(
         read_panel(data, found.observed, by=by, repeated=repeated, cluster=cluster), missing
     )
+    if not options.ordered:
+        _require_people(panel, missing)
     categories: dict[str, Categories] = {}
     notes = [*_wave_notes(panel)]
     if options.ordered:
@@ -93,7 +97,7 @@ def longitudinal_ladder(
     )
     models, texts, kinds, more = _models(prepared, syntax, levels, partial, categories, ends)
     notes += [*more, *prepared.notes]
-    if small := _small(panel, prepared, models[0][1]):
+    if small := _small(len(panel.x), models[0][1]):
         notes.append(small)
         warnings.warn(small, CollabSurveyWarning, stacklevel=3)
 
@@ -171,6 +175,12 @@ def _models(
     first = wave_table(syntax, replace(levels[0], equal=()), len(ends), (), counts)
     kinds = effects(released(partial, first), first)
     notes = ["Residuals of the same item, and the factors, covary over waves at every level."]
+    latent = {row.lhs for row in first if row.op == "=~"}
+    if any(row.rhs in latent for row in first if row.op == "=~"):
+        notes.append(
+            "Intercepts of first-order factors are 0 in every wave: their means are what the "
+            "second-order factor explains."
+        )
     if counts:
         notes.append(
             "Theta parameterisation with unit factor variances in the first wave; levels after Wu "
@@ -245,16 +255,22 @@ def _wave_notes(panel: Panel) -> tuple[str, ...]:
     )
 
 
-def _small(panel: Panel, prepared: Prepared, model: Model) -> str:
-    """Refuse fewer people than variables; a warning for fewer than parameters."""
-    n, p = len(panel.x), len(prepared.names)
-    if n <= p and not prepared.categories and prepared.options.missing == "listwise":
+def _require_people(panel: Panel, missing: Missing) -> None:
+    """Refuse fewer people than variables, whose covariances have no inverse."""
+    n, _, p = panel.x.shape
+    needed = p * len(panel.waves) + 1
+    if n < needed and missing == "listwise":
         raise NotEnoughDataError(
             METHOD,
-            what=f"people for {len(panel.items)} items in {len(panel.waves)} waves",
+            what=f"people for {p} items in {len(panel.waves)} waves",
             found=n,
-            needed=p + 1,
+            needed=needed,
         )
+
+
+def _small(n: int, model: Model) -> str:
+    """Say that there are fewer people than parameters; "" if there are not."""
+    p = len(model.blocks[0].observed)
     if n >= max(p, model.n_free):
         return ""
     return (

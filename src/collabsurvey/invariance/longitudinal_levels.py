@@ -100,7 +100,8 @@ def text_of(rows: Sequence[Parameter]) -> str:
             continue
         terms = lines.setdefault((row.lhs, row.op), [])
         first_loading = row.op == "=~" and not terms
-        unit = row.lhs in ordered and (row.op == "~1" or row.lhs == row.rhs)
+        of_item = row.lhs in ordered
+        unit = (of_item and row.op == "~1") or (bool(ordered) and row.lhs == row.rhs)
         terms.append(_term(row, by_rule_fixed=first_loading or unit))
     return "\n".join(
         f"{lhs} {op.removesuffix('1')} {' + '.join(terms)}" for (lhs, op), terms in lines.items()

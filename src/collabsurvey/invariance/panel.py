@@ -112,8 +112,19 @@ def ordered_codes(panel: Panel) -> tuple[Panel, dict[str, Categories], tuple[str
         one.replace("one of the groups", "one of the waves").replace("every group", "every wave")
         for one in said
     )
-    x = recoded(rows, found).reshape(n, w, p)
-    return replace(panel, x=x), dict(zip(panel.items, found, strict=True)), notes
+    x = recoded(rows, found)
+    for j, one in enumerate(found):
+        known = ~np.isnan(x[:, j])
+        x[known, j] = _codes_of(one)[x[known, j].astype(np.int64)]
+    return replace(panel, x=x.reshape(n, w, p)), dict(zip(panel.items, found, strict=True)), notes
+
+
+def _codes_of(one: Categories) -> FloatArray:
+    """Code of each category after joining: of those in it, the one nearest to the middle."""
+    middle = (one.codes[0] + one.codes[-1]) / 2
+    place = np.array(one.place)
+    members = [one.codes[place == i] for i in range(one.n)]
+    return np.array([codes[np.abs(codes - middle).argmin()] for codes in members])
 
 
 def endings(waves: Sequence[str], names: Collection[str]) -> tuple[str, ...]:

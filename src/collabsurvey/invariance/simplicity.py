@@ -45,7 +45,7 @@ class Unaligned:
     @property
     def n_groups(self) -> int:
         """Number of groups, G."""
-        return self.loadings.shape[1]
+        return int(self.loadings.shape[1])
 
     @property
     def stacked(self) -> FloatArray:

@@ -158,8 +158,9 @@ def _refuse_twice(
         if partner is not None
         else "Keep one row a person and wave."
     )
+    pairs = counted_words(len(several), "pair")
     raise DataError(
-        f"{METHOD}: {len(several)} times a person has more than one row in a wave, first {who!r} = "
+        f"{METHOD}: {pairs} of person and wave with more than one row, such as {who!r} = "
         f"{people[person]!r} in {when!r} = {waves[wave]!r} with {counts[several[0]]} rows. {advice}"
     )
 

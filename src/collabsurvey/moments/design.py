@@ -46,12 +46,23 @@ class ModelRows:
     kept: BoolArray  # (rows of the frame,)
 
 
-def model_rows(frame: Any, names: Sequence[str], *, weights: str | None = None) -> ModelRows:
-    """Read the named columns and keep the complete rows; rows of weight 0 are dropped too."""
+def model_rows(
+    frame: Any,
+    names: Sequence[str],
+    *,
+    weights: str | None = None,
+    any_of: Sequence[Sequence[str]] = (),
+    optional: Sequence[str] = (),
+) -> ModelRows:
+    """Read the named columns and keep the complete rows; rows of weight 0 are dropped too.
+
+    Of the columns in each of `any_of` one value is enough; `optional` ones may be missing.
+    """
     require_columns(as_narwhals(frame), names)
     columns = read_columns(frame, names)
-    n_missing = {name: int(column.missing.sum()) for name, column in columns.items()}
-    absent = np.logical_or.reduce([column.missing for column in columns.values()])
+    missing = _needed(columns, any_of, optional)
+    n_missing = {name: int(absent.sum()) for name, absent in missing.items()}
+    absent = np.logical_or.reduce(list(missing.values()))
     n_weightless = 0
     if weights is not None:
         values = columns[weights].values
@@ -63,7 +74,7 @@ def model_rows(frame: Any, names: Sequence[str], *, weights: str | None = None) 
         absent = absent | (values == 0)
     kept = ~absent
     for name, column in columns.items():
-        if column.categories is None and not np.isfinite(column.values[kept]).all():
+        if column.categories is None and np.isinf(column.values[kept]).any():
             raise DataError(f"Column {name!r} holds infinite values. Set them to missing.")
     used = {
         name: Column(column.values[kept], column.categories) for name, column in columns.items()
@@ -71,7 +82,24 @@ def model_rows(frame: Any, names: Sequence[str], *, weights: str | None = None) 
     return ModelRows(used, int(kept.sum()), int(absent.sum()), n_missing, n_weightless, kept)
 
 
-def complete_columns(frame: Any, names: Sequence[str]) -> tuple[dict[str, Column], BoolArray]:
+def _needed(
+    columns: Mapping[str, Column], any_of: Sequence[Sequence[str]], optional: Sequence[str]
+) -> dict[str, BoolArray]:
+    """Rows (n,) that a column leaves out; of several alternatives the first stands for all."""
+    apart = {name for group in any_of for name in group} | set(optional)
+    found = {name: column.missing for name, column in columns.items() if name not in apart}
+    for group in any_of:
+        found[group[0]] = np.logical_and.reduce([columns[name].missing for name in group])
+    return found
+
+
+def complete_columns(
+    frame: Any,
+    names: Sequence[str],
+    *,
+    any_of: Sequence[Sequence[str]] = (),
+    optional: Sequence[str] = (),
+) -> tuple[dict[str, Column], BoolArray]:
     """Columns at the rows that have all of them, and which rows those are, for predictions."""
     table = as_narwhals(frame)
     require_columns(table, names)
@@ -79,7 +107,7 @@ def complete_columns(frame: Any, names: Sequence[str]) -> tuple[dict[str, Column
         rows = int(collect(table.select(nw.len())).item())
         return {}, np.ones(rows, dtype=bool)
     columns = read_columns(frame, names)
-    complete = ~np.logical_or.reduce([column.missing for column in columns.values()])
+    complete = ~np.logical_or.reduce(list(_needed(columns, any_of, optional).values()))
     kept = {name: Column(c.values[complete], c.categories) for name, c in columns.items()}
     return kept, complete
 
@@ -187,6 +215,7 @@ class DesignProducts:
     z_transform: FloatArray  # (q, q): Z* = Z @ z_transform
     e_scale: float
     log_weights: float  # sum of the logs of the weights
+    basis: Basis  # its columns are Q, and its residual e times e_scale
 
     @property
     def n_random(self) -> int:
@@ -194,7 +223,12 @@ class DesignProducts:
         return len(self.z_transform)
 
 
-def least_squares_basis(blocks: RowBlocks, constant: FloatArray | None, *, centre_z: bool) -> Basis:
+def least_squares_basis(
+    blocks: RowBlocks,
+    constant: FloatArray | None,
+    *,
+    centre_z: bool | Sequence[tuple[int, int]],
+) -> Basis:
     """Means, then centred products, then the basis in which the columns are orthonormal.
 
     Parameters
@@ -203,8 +237,9 @@ def least_squares_basis(blocks: RowBlocks, constant: FloatArray | None, *, centr
         [X, Z, y] and weights.
     constant : (p,) array or None
         Coefficients that make a column of ones of X (the intercept; a full set of dummies).
-    centre_z : bool
-        Whether Z holds an intercept first, so that its slopes may be centred.
+    centre_z : bool, or sequence of (int, int)
+        Whether Z holds an intercept first, so that its slopes may be centred; or, for several
+        terms, the pairs of a column of ones and a slope.
     """
     means = _weighted_means(blocks)
     _, block = next(iter(blocks))
@@ -213,8 +248,10 @@ def least_squares_basis(blocks: RowBlocks, constant: FloatArray | None, *, centr
     shift = np.eye(p) - np.outer(ones, np.where(ones == 0, means[:p], 0.0))
     mean_y = float(means[p + q]) if constant is not None else 0.0
     z_shift = np.eye(q)
-    if centre_z and q > 1:
-        z_shift[0, 1:] = -means[p + 1 : p + q]
+    if isinstance(centre_z, bool):
+        centre_z = [(0, slope) for slope in range(1, q)] if centre_z else ()
+    for one, slope in centre_z:
+        z_shift[one, slope] = -means[p + slope]
     gram = np.zeros((p + 1, p + 1))
     raw = np.zeros(p)
     z_squares = np.zeros(q)
@@ -295,6 +332,7 @@ def design_products(
             basis.z_shift / basis.z_scale,
             e_scale,
             log_weights,
+            basis,
         )
     )
 
@@ -309,12 +347,14 @@ def _orthonormalised(products: DesignProducts) -> DesignProducts:
     change[q:-2, q:-2] = again
     change[q:-2, -2] = -again @ left_over
     cut = change[:-1, :-1]
+    on_basis = np.linalg.solve(again, products.on_basis) + left_over * products.e_scale
     return replace(
         products,
         by_cluster=cut.T @ products.by_cluster @ cut,
         plain=change.T @ products.plain @ change,
         transform=products.transform @ again,
-        on_basis=np.linalg.solve(again, products.on_basis) + left_over * products.e_scale,
+        on_basis=on_basis,
+        basis=replace(products.basis, inner=products.basis.inner @ again, on_basis=on_basis),
         start=products.start + products.transform @ (again @ left_over) * products.e_scale,
     )
 

@@ -54,19 +54,20 @@ def fit_glm(x: FloatArray, offset: FloatArray, outcome: Outcome) -> GlmFit:
 
     here = loglik(at)
     converged = False
-    step = 0
-    for step in range(1, STEPS + 1):
+    n_iterations = 0
+    while not converged and n_iterations < STEPS:
+        n_iterations += 1
         scores, information = _derivatives(x, offset, outcome, at)
         slope = scores.sum(axis=0)
         move = _ascent(information, slope)
         promise = float(slope @ move)
         if promise < DECREMENT * max(1.0, abs(here)):
             converged = True
-            break
+            continue
         for _ in range(40):
             trial = at + move
             if with_shape:
-                trial[p] = min(trial[p], LARGEST_LOG_SHAPE)
+                trial[p] = min(float(trial[p]), LARGEST_LOG_SHAPE)
             there = loglik(trial)
             if there > here:
                 break
@@ -86,7 +87,7 @@ def fit_glm(x: FloatArray, offset: FloatArray, outcome: Outcome) -> GlmFit:
         scores=scores,
         eta=x @ at[:p] + offset,
         converged=converged,
-        n_iterations=step,
+        n_iterations=n_iterations,
     )
 
 

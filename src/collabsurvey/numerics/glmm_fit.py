@@ -49,7 +49,6 @@ class GlmmFit:
     loglik: float  # constants included
     modes: FloatArray  # (G, q) of L u
     conditional: FloatArray  # (G, q, q) covariance of L u, the parameters taken as known
-    eta: FloatArray  # (n,) at the modes
     covariance: FloatArray  # (P, P) of (beta, free elements of L, log shape)
     ran_away: bool  # a standard deviation on its way to infinity
     converged: bool
@@ -174,7 +173,6 @@ def _climbed(rows: ClusterRows, scaling: _Scaling, at: Parameters, n_quad: int) 
         loglik=loglik,
         modes=effects.T,
         conditional=l_root @ l_root.transpose(0, 2, 1),
-        eta=rows.x @ here.beta + rows.offset + rows.spread_out(effects),
         covariance=scaling.covariance(_inverse(hessian)),
         ran_away=bool(sds.max() > LARGEST_SD),
         converged=bool(sound and decrement < CONVERGED and sds.max() <= LARGEST_SD),

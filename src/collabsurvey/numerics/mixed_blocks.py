@@ -30,6 +30,11 @@ from collabsurvey.numerics.typing import FloatArray, IntArray
 
 STEP = 1e-3  # of the central differences, relative; their error is of order STEP^2
 NEWTON_STEPS = 15
+BFGS_STEPS = 100
+CLOSE = 1e-5  # what another BFGS step must promise, in deviance
+SHORTER = (1.0, 0.3, 0.1, 0.03, 0.01, 0.001)
+LONGEST = 2.0  # largest change of an element of theta in one step
+FEWEST, MOST = 0.01, 25.0  # relative variances between which the search starts
 SAME_HESSIAN = 3e-3  # relative change of theta below which a Hessian is used again
 LEAST_R2 = 1e-14  # share of the residual sum of squares at which the criterion stops falling
 
@@ -107,6 +112,9 @@ class BlockProducts(Protocol):
 
     def evaluate(self, lowers: Lowers) -> BlockEvaluation:
         """Criterion and the pieces of its derivatives."""
+
+    def moments(self) -> tuple[tuple[FloatArray, FloatArray], ...]:
+        """Diagonals (G, q) of Z'Z and Z'e (G, q) of each block."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,25 +203,30 @@ def gradient(products: BlockProducts, at: BlockEvaluation, lowers: Lowers) -> Fl
     return theta_of(products.patterns, moved)
 
 
-class _Search:
-    """Counts evaluations of the criterion at theta."""
+class Search:
+    """Criterion and gradient at theta, counted; the latest evaluations are kept."""
+
+    KEPT = 3
 
     def __init__(self, products: BlockProducts) -> None:
         self.products = products
         self.count = 0
+        self._latest: dict[bytes, tuple[BlockEvaluation, FloatArray]] = {}
 
     def at(self, theta: FloatArray) -> tuple[BlockEvaluation, FloatArray]:
-        self.count += 1
-        lowers = lowers_of(self.products.patterns, theta)
-        found = self.products.evaluate(lowers)
-        return found, gradient(self.products, found, lowers)
-
-    def value_and_slope(self, theta: FloatArray) -> tuple[float, FloatArray]:
-        found, slope = self.at(theta)
-        return found.criterion, slope
+        """Evaluation and gradient (k,)."""
+        key = theta.tobytes()
+        if key not in self._latest:
+            self.count += 1
+            lowers = lowers_of(self.products.patterns, theta)
+            found = self.products.evaluate(lowers)
+            while len(self._latest) >= self.KEPT:
+                self._latest.pop(next(iter(self._latest)))
+            self._latest[key] = found, gradient(self.products, found, lowers)
+        return self._latest[key]
 
     def hessian(self, theta: FloatArray) -> FloatArray:
-        """Central differences of the gradient."""
+        """Central differences (k, k) of the gradient."""
         steps = STEP * np.maximum(np.abs(theta), 0.1)
         rows = []
         for i, h in enumerate(steps):
@@ -226,32 +239,93 @@ class _Search:
 
 def fit_blocks(products: BlockProducts) -> BlockFit:
     """Minimise the criterion over all L: quasi-Newton, then Newton to the last digit."""
-    from scipy.optimize import minimize
-
     patterns = products.patterns
     diagonal = np.concatenate([p.elements[0] == p.elements[1] for p in patterns])
-    search = _Search(products)
+    search = Search(products)
     best: BlockFit | None = None
-    for start in STARTS:
-        found = minimize(
-            search.value_and_slope,
-            np.where(diagonal, start, 0.0),
-            jac=True,
-            method="L-BFGS-B",
-            options={"ftol": 1e-9, "gtol": 1e-5, "maxiter": 500},
-        )
-        here = _finished(products, search, np.asarray(found.x), int(found.nit))
+    for start in (moment_start(products), *STARTS):
+        theta, steps = quasi_newton(search, np.where(diagonal, start, 0.0))
+        here = _finished(products, search, theta, steps)
         if best is None or here.at.criterion < best.at.criterion - 1e-9:
             best = here
         if best.converged:
             break
-    if best is None:  # STARTS is never empty
+    if best is None:  # there are starts
         raise RuntimeError("no start was tried")
     return best
 
 
+def moment_start(products: BlockProducts) -> FloatArray:
+    """Relative standard deviations from each random column by itself, repeated for its L.
+
+    With s the sums Z'e of the levels and z their Z'Z, the expectation of s's is
+    tau^2 z'z + sigma^2 1'z; the other columns are taken as part of the residual.
+    """
+    variance = products.ee / products.n_rows
+    found = []
+    for pattern, (zz, ze) in zip(products.patterns, products.moments(), strict=True):
+        total, squares = zz.sum(axis=0), (zz**2).sum(axis=0)
+        room = np.maximum(squares - total, 1e-12 * squares + 1e-300)
+        tau2 = ((ze**2).sum(axis=0) - variance * total) / room
+        ratio = np.sqrt(np.clip(tau2 / variance, FEWEST, MOST))
+        found.append(ratio[pattern.elements[1]])
+    return np.concatenate(found)
+
+
+def curvature(products: BlockProducts, at: BlockEvaluation, lowers: Lowers) -> FloatArray:
+    """Diagonal (k,) of the Hessian, roughly: its expectation were levels alike and unrelated."""
+    found = []
+    for pattern, s, a, lower in zip(products.patterns, at.s, at.a, lowers, strict=True):
+        i, j = pattern.elements
+        information = np.diag(s)
+        double = np.where(i == j, 4.0, 2.0)
+        found.append(double * information[i] * information[j] * lower[j, j] ** 2 / len(a))
+    joined = np.concatenate(found)
+    return np.maximum(joined, 1e-3 * joined.max(initial=1e-3))
+
+
+def quasi_newton(search: Search, theta: FloatArray) -> tuple[FloatArray, int]:
+    """BFGS steps until another would promise little; theta and the number of steps."""
+    at, slope = search.at(theta)
+    inverse = np.diag(1 / curvature(search.products, at, _lowers(search, theta)))
+    fresh = True
+    for step in range(BFGS_STEPS):
+        move = inverse @ slope
+        decrement = float(slope @ move)
+        if decrement < CLOSE:
+            return theta, step
+        move = move * min(1.0, LONGEST / float(np.abs(move).max()))
+        for shorter in SHORTER:
+            trial = theta - shorter * move
+            there, trial_slope = search.at(trial)
+            if there.criterion < at.criterion - 1e-4 * shorter * decrement:
+                break
+        else:
+            if fresh:
+                return theta, step
+            inverse = np.diag(1 / curvature(search.products, at, _lowers(search, theta)))
+            fresh = True
+            continue
+        inverse = updated(inverse, trial - theta, trial_slope - slope)
+        theta, at, slope, fresh = trial, there, trial_slope, False
+    return theta, BFGS_STEPS
+
+
+def _lowers(search: Search, theta: FloatArray) -> Lowers:
+    return lowers_of(search.products.patterns, theta)
+
+
+def updated(inverse: FloatArray, moved: FloatArray, change: FloatArray) -> FloatArray:
+    """BFGS update of an inverse Hessian; unchanged where the curvature is not positive."""
+    along = float(moved @ change)
+    if along <= 1e-10 * np.linalg.norm(moved) * np.linalg.norm(change):
+        return inverse
+    left = np.eye(len(moved)) - np.outer(moved, change) / along
+    return np.asarray(left @ inverse @ left.T + np.outer(moved, moved) / along)
+
+
 def _finished(
-    products: BlockProducts, search: _Search, theta: FloatArray, n_iterations: int
+    products: BlockProducts, search: Search, theta: FloatArray, n_iterations: int
 ) -> BlockFit:
     """Newton steps, vanishing variances at zero, and whether this is a minimum."""
     patterns = products.patterns
@@ -271,7 +345,7 @@ def _finished(
         sigma2=sigma2,
         hessian=hessian,
         converged=bool(decrement < DECREMENT and rises),
-        method="L-BFGS-B, then Newton",
+        method="BFGS, then Newton",
         n_iterations=n_iterations + steps,
         n_evaluations=search.count,
         gradient_norm=float(np.abs(slope).max()),
@@ -279,36 +353,39 @@ def _finished(
     )
 
 
-def polished(search: _Search, theta: FloatArray) -> tuple[FloatArray, FloatArray, float, int]:
+def polished(search: Search, theta: FloatArray) -> tuple[FloatArray, FloatArray, float, int]:
     """Newton steps while they shorten the gradient: theta, Hessian, last decrement, steps.
 
     A Hessian serves for several steps, and is made anew once theta has moved away from where it
-    was; at the end it is one of the optimum.
+    was taken, so that at the end it is one of the optimum.
     """
     slope = search.at(theta)[1]
     hessian, origin = search.hessian(theta), theta
     decrement = np.inf
     for step in range(NEWTON_STEPS):
-        near = np.abs(theta - origin).max() <= SAME_HESSIAN * np.abs(theta).max()
         move = newton_move(hessian, slope)
-        decrement = float(slope @ move)
-        if decrement < 1e-4 * DECREMENT and near:
-            return theta, hessian, abs(decrement), step
-        trial, trial_slope = theta, slope
+        decrement = abs(float(slope @ move))
+        if decrement < 1e-4 * DECREMENT and _near(theta, origin):
+            return theta, hessian, decrement, step
+        shortened = False
         for shorter in (1.0, 0.25, 0.05):
             trial = theta - shorter * move
             trial_slope = search.at(trial)[1]
             if np.linalg.norm(trial_slope) < np.linalg.norm(slope):
+                shortened = True
                 break
-        else:
-            if near:
-                return theta, hessian, abs(decrement), step
-            trial, trial_slope = theta, slope
-        slow = np.linalg.norm(trial_slope) > 0.1 * np.linalg.norm(slope)
-        theta, slope = trial, trial_slope
-        if slow or np.abs(theta - origin).max() > SAME_HESSIAN * np.abs(theta).max():
+        if not shortened and _near(theta, origin):
+            return theta, hessian, decrement, step
+        slow = not shortened or np.linalg.norm(trial_slope) > 0.1 * np.linalg.norm(slope)
+        if shortened:
+            theta, slope = trial, trial_slope
+        if slow or not _near(theta, origin):
             hessian, origin = search.hessian(theta), theta
-    return theta, hessian, abs(decrement), NEWTON_STEPS
+    return theta, hessian, decrement, NEWTON_STEPS
+
+
+def _near(theta: FloatArray, origin: FloatArray) -> bool:
+    return bool(np.abs(theta - origin).max() <= SAME_HESSIAN * np.abs(theta).max())
 
 
 def newton_move(hessian: FloatArray, slope: FloatArray) -> FloatArray:

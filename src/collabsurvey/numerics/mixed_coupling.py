@@ -17,6 +17,7 @@ from collabsurvey.numerics.typing import FloatArray, IntArray
 
 MOST_PAIRS = 30_000_000  # numbers kept for pairs; 8 bytes each
 DENSE = 0.25  # share of pairs that occur from which matrix products are faster
+MIRROR = 96  # rows mirrored at a time, so that they stay in the cache
 CHUNK = 16_000_000  # numbers of B that are dense at a time
 
 
@@ -96,7 +97,7 @@ class Coupling:
         """B'PB (m, m) for the blocks of P (G, q, q)."""
         m = self.n_columns
         if self._pairs is not None:
-            return self._pairs.squared(p, m)
+            return self._pairs.squared(p)
         found = np.zeros((m, m))
         for part, rows in self._dense or self._rows():
             found += rows.reshape(-1, m).T @ (p[part] @ rows).reshape(-1, m)
@@ -105,7 +106,7 @@ class Coupling:
     def within(self, t: FloatArray) -> FloatArray:
         """Diagonal blocks (G, q, q) of B T B' for a symmetric T (m, m)."""
         if self._pairs is not None:
-            return self._pairs.within(t, self.n_levels)
+            return self._pairs.within(t)
         found = np.empty((self.n_levels, self.n_random, self.n_random))
         for part, rows in self._dense or self._rows():
             moved = (rows.reshape(-1, self.n_columns) @ t).reshape(rows.shape)
@@ -115,67 +116,64 @@ class Coupling:
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Pairs of columns i >= j that occur in one level, those of a level side by side."""
+    """Pairs of columns i >= j that occur in one level, as sparse matrices (m m, G).
 
-    cell: IntArray  # (r,) i m + j
-    level: IntArray  # (r,)
-    levels: IntArray  # (levels that meet a column,) in the order of the pairs
-    starts: IntArray  # (levels that meet a column,) first pair of each
-    half: FloatArray  # (r,) 1 where i > j, 1/2 where i = j
+    For each a <= b the entry of the cell i m + j and a level is B_ai B_bj, plus B_bi B_aj if a < b.
+    """
+
     elements: tuple[tuple[int, int], ...]  # a <= b
-    products: tuple[FloatArray, ...]  # for each (r,): B_ai B_bj, plus B_bi B_aj if a < b
+    products: tuple[sparse.csr_array, ...]
+    transposed: tuple[sparse.csc_array, ...]
+    n_columns: int
 
     @classmethod
     def of(cls, coupling: Coupling, sizes: IntArray) -> Pairs:
         """From the columns of each level, all levels of one size at once."""
         first = np.cumsum(sizes) - sizes
-        left, right, levels, counts = [], [], [], []
+        left, right = [], []
         for size in np.unique(sizes[sizes > 0]).tolist():
-            some = np.flatnonzero(sizes == size)
+            start = first[sizes == size][:, None]
             i, j = np.tril_indices(size)
-            left.append((first[some][:, None] + i).ravel())
-            right.append((first[some][:, None] + j).ravel())
-            levels.append(some)
-            counts.append(np.full(len(some), len(i)))
+            left.append((start + i).ravel())
+            right.append((start + j).ravel())
         i, j = np.concatenate(left), np.concatenate(right)
-        count = np.concatenate(counts)
-        elements = [(a, b) for a in range(coupling.n_random) for b in range(a, coupling.n_random)]
+        q, m = coupling.n_random, coupling.n_columns
+        places = (coupling.column[i] * m + coupling.column[j], coupling.level[i])
         v = coupling.values.T
-        return cls(
-            cell=coupling.column[i] * coupling.n_columns + coupling.column[j],
-            level=coupling.level[i],
-            levels=np.concatenate(levels),
-            starts=np.cumsum(count) - count,
-            half=np.where(i == j, 0.5, 1.0),
-            elements=tuple(elements),
-            products=tuple(
-                v[a][i] * v[b][j] + (v[b][i] * v[a][j] if a < b else 0.0) for a, b in elements
-            ),
-        )
+        elements = tuple((a, b) for a in range(q) for b in range(a, q))
+        products = []
+        for a, b in elements:
+            product = v[a][i] * v[b][j]
+            if a < b:
+                product += v[b][i] * v[a][j]
+            cells = sparse.coo_array((product, places), shape=(m * m, coupling.n_levels))
+            products.append(cells.tocsr())
+        return cls(elements, tuple(products), tuple(part.T for part in products), m)
 
-    def squared(self, p: FloatArray, m: int) -> FloatArray:
-        """B'PB (m, m)."""
-        total = np.zeros(len(self.cell))
-        for (a, b), product in zip(self.elements, self.products, strict=True):
-            share = product * p[self.level, a, b]
-            total = total + share
-        # On the diagonal the two products of a < b are the same two terms of the sum.
-        lower = np.bincount(self.cell, weights=total, minlength=m * m)
-        return mirrored(lower.astype(np.float64, copy=False).reshape(m, m))
+    def squared(self, p: FloatArray) -> FloatArray:
+        """B'PB (m, m) for the blocks of P (G, q, q)."""
+        # On the diagonal the two products of a < b are two terms of the sum.
+        parts = zip(self.elements, self.products, strict=True)
+        lower = sum(product @ p[:, a, b] for (a, b), product in parts)
+        return mirrored(np.asarray(lower).reshape(self.n_columns, self.n_columns))
 
-    def within(self, t: FloatArray, n_levels: int) -> FloatArray:
+    def within(self, t: FloatArray) -> FloatArray:
         """Diagonal blocks (G, q, q) of B T B'."""
-        q = max(b for _, b in self.elements) + 1
-        found = np.zeros((n_levels, q, q))
-        taken = t.ravel()[self.cell] * self.half
-        for (a, b), product in zip(self.elements, self.products, strict=True):
-            sums = np.add.reduceat(taken * product, self.starts)
-            found[self.levels, a, b] = found[self.levels, b, a] = sums * (2 if a == b else 1)
+        q = self.elements[-1][1] + 1
+        halved = t.copy()
+        halved.flat[:: self.n_columns + 1] /= 2
+        found = np.empty((self.transposed[0].shape[0], q, q))
+        for (a, b), product in zip(self.elements, self.transposed, strict=True):
+            sums = product @ halved.ravel()
+            found[:, a, b] = found[:, b, a] = sums * (2 if a == b else 1)
         return found
 
 
 def mirrored(lower: FloatArray) -> FloatArray:
-    """Symmetric matrix of a lower triangle; what is above the diagonal does not count."""
-    found = np.tril(lower)
-    found += np.tril(lower, -1).T
-    return found
+    """The lower triangle of a square matrix copied above its diagonal, in place."""
+    for start in range(0, len(lower), MIRROR):
+        end = min(start + MIRROR, len(lower))
+        lower[start:end, end:] = lower[end:, start:end].T
+        own = np.tril(lower[start:end, start:end])
+        lower[start:end, start:end] = own + np.tril(own, -1).T
+    return lower

@@ -62,7 +62,7 @@ class CrossedProducts:
         c = self.rr - self.coupling.squared(p_g)
         cx = self.rx - self.coupling.down(shrunken)
         inner = rest.both_sides(c, others)
-        inner[np.diag_indices(len(inner))] += 1.0
+        inner.flat[:: len(inner) + 1] += 1.0
         factor, log_det = cholesky(inner)
         right = rest.times(cx.T, others).T
         solved = lapack.dpotrs(factor, right, lower=0)[0]
@@ -92,6 +92,14 @@ class CrossedProducts:
             b=tuple(x[:, :, :p] for x in zx),
             spread=tuple(spread),
         )
+
+    def moments(self) -> tuple[tuple[FloatArray, FloatArray], ...]:
+        """Diagonals (G, q) of Z'Z and Z'e (G, q) of each block."""
+        diagonal = np.diag(self.rr)
+        found = [(diagonal[place], self.rx[place, -1]) for place in self.rest.places]
+        if len(self.zz):
+            found.insert(0, (np.einsum("gaa->ga", self.zz), self.zx[:, :, -1]))
+        return tuple(found)
 
     def _eliminated(self, lower: FloatArray) -> tuple[float, FloatArray, FloatArray]:
         """Log determinant, P_g = L (I + L'zz L)^-1 L' and I - zz P_g of the first factor."""
@@ -162,6 +170,11 @@ class Rest:
 
     def both_sides(self, matrix: FloatArray, lowers: Lowers) -> FloatArray:
         """Lambda' M Lambda for a symmetric M (m, m)."""
+        if self.scalar:
+            scales = self.scales(lowers)
+            found = matrix * scales
+            found *= scales[:, None]
+            return np.asarray(found)
         return self.times(self.times(matrix, lowers).T, lowers)
 
     def by_level(self, values: FloatArray) -> list[FloatArray]:

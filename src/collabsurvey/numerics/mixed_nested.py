@@ -74,6 +74,17 @@ class NestedProducts:
             spread=spread,
         )
 
+    def moments(self) -> tuple[tuple[FloatArray, FloatArray], ...]:
+        """Diagonals (G, q) of Z'Z and Z'e (G, q) of each block."""
+        found, start, products = [], 0, self.by_level
+        for t, pattern in enumerate(self.patterns):
+            own = range(start, start + pattern.n_random)
+            found.append((products[:, own, own], products[:, own, -1]))
+            start += pattern.n_random
+            if t < len(self.parents):
+                products = self.parents[t].sums(products)
+        return tuple(found)
+
     def _up(self, lowers: Lowers) -> tuple[list[_Step], float, FloatArray]:
         """Eliminate factor after factor; what is left are the products (p + 1) of [Q, e]."""
         steps: list[_Step] = []

@@ -17,12 +17,15 @@ class RandomTerm:
     terms: tuple[Term, ...]
     intercept: bool
     correlated: bool  # False for ||
-    group: tuple[str, ...]  # columns whose combinations are the groups
+    group: tuple[str, ...]  # columns whose combinations are the groups, or of mm()
     multiple_membership: bool = False
+    membership_weights: tuple[str, ...] = ()  # columns of mm(..., weights=()), one a group
 
     @property
     def group_label(self) -> str:
-        """The grouping factor as R writes it: "school", or "class:school"."""
+        """The grouping factor as R writes it: "school", or "class:school"; "mm(s1, s2)"."""
+        if self.multiple_membership:
+            return f"mm({', '.join(self.group)})"
         return ":".join(self.group)
 
 
@@ -56,7 +59,18 @@ class Formula:
     def random_columns(self) -> tuple[str, ...]:
         """Columns of the random terms, left and right of the bars."""
         slopes = columns_of([e for part in self.random for term in part.terms for e in term])
-        return tuple(dict.fromkeys((*slopes, *self.grouping_columns)))
+        return tuple(dict.fromkeys((*slopes, *self.grouping_columns, *self.membership_weights)))
+
+    @property
+    def memberships(self) -> tuple[tuple[str, ...], ...]:
+        """Columns of each mm(); a row needs a value in one of them."""
+        return tuple(dict.fromkeys(part.group for part in self.random if part.multiple_membership))
+
+    @property
+    def membership_weights(self) -> tuple[str, ...]:
+        """Columns of the weights of mm()."""
+        names = [name for part in self.random for name in part.membership_weights]
+        return tuple(dict.fromkeys(names))
 
     @property
     def columns(self) -> tuple[str, ...]:

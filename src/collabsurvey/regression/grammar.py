@@ -226,21 +226,23 @@ class _Parser:
         bar = self.next().text
         if bar not in {"|", "||"}:
             raise self.error("a random term reads (1 + x | school)")
-        groups, multiple = self.groups()
-        self.expect(")")
         slopes = ordered(terms)
+        if self.peek().text == "mm" and self.peek(1).text == "(":
+            group, weights = self.multiple_membership()
+            made = [RandomTerm(slopes, () in terms, bar == "|", group, True, weights)]
+        else:
+            made = [RandomTerm(slopes, () in terms, bar == "|", g) for g in self.groups()]
+        self.expect(")")
         if not terms:
             raise self.error("a random term needs an intercept or a slope left of the bar")
-        return [RandomTerm(slopes, () in terms, bar == "|", group, multiple) for group in groups]
+        return made
 
-    def groups(self) -> tuple[list[tuple[str, ...]], bool]:
-        if self.peek().text == "mm" and self.peek(1).text == "(":
-            return [self.multiple_membership()], True
+    def groups(self) -> list[tuple[str, ...]]:
         levels = [self.group()]
         while self.peek().text == "/":
             self.next()
             levels.append((*self.group(), *levels[-1]))
-        return levels, False
+        return levels
 
     def group(self) -> tuple[str, ...]:
         names = [self.group_name()]
@@ -260,25 +262,33 @@ class _Parser:
             raise self.error("right of the bar stands a column, a/b for nesting, or a:b")
         return token.text
 
-    def multiple_membership(self) -> tuple[str, ...]:
-        """Read mm(s1, s2, weights=(w1, w2)); the weights' columns are kept after the groups."""
+    def multiple_membership(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Read mm(s1, s2, weights=(w1, w2)): the columns of the groups, those of the weights."""
         self.next()
         self.expect("(")
         names = [self.group_name()]
+        weights: list[str] = []
         while self.peek().text == ",":
             self.next()
             if self.peek().text == "weights" and self.peek(1).text == "=":
                 self.at += 2
                 self.expect("(")
-                names.append(self.group_name())
+                weights = [self.group_name()]
                 while self.peek().text == ",":
                     self.next()
-                    names.append(self.group_name())
+                    weights.append(self.group_name())
                 self.expect(")")
-            else:
-                names.append(self.group_name())
+                break
+            names.append(self.group_name())
         self.expect(")")
-        return tuple(names)
+        if len(names) < 2 or len(set(names)) < len(names):
+            raise self.error("mm() takes two or more different columns of groups")
+        if weights and len(weights) != len(names):
+            raise self.error(
+                f"mm() has {len(names)} columns of groups and {len(weights)} of weights; give one "
+                "weight for each"
+            )
+        return tuple(names), tuple(weights)
 
     # variables, calls and arithmetic -------------------------------------------------------
 

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from tests.support import dataset
-
 from collabsurvey.dimensionality.sem.estimate import Fit
 from collabsurvey.dimensionality.sem.fitted import analyse
 from collabsurvey.dimensionality.sem.moments import Discrepancy
 from collabsurvey.dimensionality.sem.prepare import Options, prepare
 from collabsurvey.numerics.typing import FloatArray
+from support import dataset
 
 HS = "visual =~ x1 + x2 + x3\ntextual =~ x4 + x5 + x6\nspeed =~ x7 + x8 + x9"
 AC = "agree =~ A1 + A2 + A3 + A4 + A5\nconsc =~ C1 + C2 + C3 + C4 + C5"

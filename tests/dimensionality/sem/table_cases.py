@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any
 
-from tests.support import REFERENCE
+from support import REFERENCE
 
 ENTRIES: list[dict[str, Any]] = json.loads(
     (REFERENCE / "sem_tables.json").read_text(encoding="utf-8")

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from tests.dimensionality.sem.table_cases import ENTRIES
-from tests.support import gold
 
 from collabsurvey.dimensionality.sem.compile import build, count_moments
 from collabsurvey.dimensionality.sem.model import Model
+from support import gold
 
 HS = "visual =~ x1 + x2 + x3 ; textual =~ x4 + x5 + x6 ; speed =~ x7 + x8 + x9"
 AC = "agree =~ A1 + A2 + A3 + A4 + A5 ; consc =~ C1 + C2 + C3 + C4 + C5"

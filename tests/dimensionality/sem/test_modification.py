@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from tests.dimensionality.sem.fitted_models import HS, fitted
-from tests.support import REFERENCE, dataset, gold
 
 from collabsurvey.dimensionality.sem import estimate
 from collabsurvey.dimensionality.sem.candidate_information import candidate_information
@@ -28,6 +27,7 @@ from collabsurvey.dimensionality.sem.normal import Normal
 from collabsurvey.dimensionality.sem.sample import Sample
 from collabsurvey.dimensionality.sem.start import start_values
 from collabsurvey.numerics.typing import FloatArray
+from support import REFERENCE, dataset, gold
 
 STORED = json.loads((REFERENCE / "modification.json").read_text(encoding="utf-8"))["indices"]
 COLUMNS = {"mi": "mi", "epc": "epc", "sepc_lv": "sepc.lv", "sepc_all": "sepc.all"}

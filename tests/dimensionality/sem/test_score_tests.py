@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from tests.dimensionality.sem.fitted_models import fitted
-from tests.support import REFERENCE, gold
 
 from collabsurvey.dimensionality.sem.chi_square import p_value
 from collabsurvey.dimensionality.sem.score_tests import all_together, each_alone, release_tests
+from support import REFERENCE, gold
 
 STORED = json.loads((REFERENCE / "modification.json").read_text(encoding="utf-8"))["score"]
 

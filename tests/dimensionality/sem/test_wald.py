@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from tests.dimensionality.sem.fitted_models import fitted
-from tests.support import REFERENCE
 
 from collabsurvey.dimensionality.sem.wald import wald, wald_statistic
 from collabsurvey.errors import DataError, FaultsError, UnknownNameError
+from support import REFERENCE
 
 STORED = json.loads((REFERENCE / "modification.json").read_text(encoding="utf-8"))["wald"]
 

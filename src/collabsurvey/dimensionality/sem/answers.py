@@ -21,6 +21,7 @@ from collabsurvey.moments.respondents import cluster_column, data_notes
 from collabsurvey.moments.split import role_or_column
 from collabsurvey.numerics.typing import BoolArray, FloatArray, IntArray
 from collabsurvey.responses.engine import Column, group_codes, read_columns
+from collabsurvey.responses.responses import Responses
 
 Missing = Literal["listwise", "pairwise", "fiml"]
 MOST_GROUPS = 100
@@ -91,6 +92,14 @@ def read_answers(
     _require_finite(answers, method=method)
     notes += data_notes(responses, weighted=w is not None)
     return replace(answers, notes=tuple(notes))
+
+
+def group_labels(data: Any, group: str) -> tuple[str, ...]:
+    """Labels of the groups, in the order in which they first appear."""
+    responses = data if isinstance(data, Responses) else None
+    column = role_or_column(responses, group) if responses is not None else group
+    frame = responses.frame if responses is not None else data
+    return _codes(read_columns(frame, [column])[column])[1]
 
 
 def _weights(column: Column, name: str) -> FloatArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
@@ -14,6 +15,7 @@ from collabsurvey.dimensionality.sem.answers import (
     Missing,
     answered,
     complete,
+    group_labels,
     read_answers,
     refuse_weights,
     require_rows,
@@ -167,7 +169,17 @@ def prepare(data: Any, text: str, options: Options, *, mixed: bool = False) -> P
     """
     options = check_options(options)
     columns = _columns(data)
-    first = build(text, columns=columns, means=options.means, fixed_x=options.fixed_x)
+    labels = ("",)
+    if options.group is not None and re.search(r"\bc\s*\(", text):
+        labels = group_labels(data, options.group)  # for c(a, b)*x, one modifier a group
+    first = build(
+        text,
+        columns=columns,
+        groups=labels,
+        means=options.means,
+        fixed_x=options.fixed_x,
+        parameterization=options.parameterization,
+    )
     names = observed_variables(first)
     answers = read_answers(
         data,
