@@ -152,6 +152,26 @@ def test_predictors_are_taken_jointly_with_the_items() -> None:
     assert found.fit["df"] == stored()["models"]["two_values"]["fit"]["df"]
 
 
+def test_lavaans_default_with_predictors_is_no_guide() -> None:
+    found = fitted("covariates")
+    names, cov = list(found.items), found.samples[0].cov
+    given = [names.index(one) for one in ("ageyr", "agemo")]
+    pair = [names.index(one) for one in ("x4", "x2")]
+    inside = np.linalg.solve(cov[np.ix_(given, given)], cov[np.ix_(given, pair)])
+    rest = cov[np.ix_(pair, pair)] - cov[np.ix_(pair, given)] @ inside
+    assert rest[0, 1] / np.sqrt(rest[0, 0] * rest[1, 1]) < 0.3
+    assert stored()["conditional_x4_x2"] > 0.99
+
+
+def test_independence_model_with_free_predictors() -> None:
+    text = "visual =~ x1 + x2 + x3\nvisual ~ ageyr + sex"
+    found = dimensionality.sem(dataset("hs1939"), text, fixed_x=False).fit
+    expected = stored()["free_x"]
+    assert found["baseline_df"] == expected["baseline.df"]
+    for ours in ("chi2", "df", "baseline_chi2", "cfi", "tli"):
+        assert_allclose(found[ours], expected[LAVAAN_NAMES[ours]], rtol=1e-7, err_msg=ours)
+
+
 def test_true_leaves_predictors_alone() -> None:
     data = people("bfi")
     every = dimensionality.sem(data, f"{NEURO}\nneuro ~ age", "WLSMV", ordered=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 
 import numpy as np
 import pandas as pd
@@ -66,7 +65,7 @@ def problem(
 
 
 def answers(
-    seed: int, *, groups: int, n: int = 300, shift: float = 0.6
+    seed: int, *, groups: int, n: int = 300, shift: float = 0.6, turn: float = 0.0
 ) -> tuple[pd.DataFrame, FloatArray, FloatArray]:
     """Answers of groups, each second of which has an intercept of its own; means and sds."""
     rng = np.random.default_rng(seed)
@@ -74,11 +73,12 @@ def answers(
     mean, sd = np.linspace(0, 0.8, groups), np.linspace(1, 1.3, groups)
     parts = []
     for g in range(groups):
-        cuts = np.zeros(6)
+        cuts, own = np.zeros(6), loadings.copy()
         if g % 2:
             cuts[g % 6] += shift
+            own[(g + 1) % 6] -= turn
         factor = mean[g] + sd[g] * rng.standard_normal(n)
-        x = cuts + factor[:, None] * loadings + 0.7 * rng.standard_normal((n, 6))
+        x = cuts + factor[:, None] * own + 0.7 * rng.standard_normal((n, 6))
         parts.append(pd.DataFrame(x, columns=[f"i{j}" for j in range(6)]).assign(school=f"s{g}"))
     return pd.concat(parts, ignore_index=True), mean, sd
 
@@ -186,7 +186,8 @@ def test_product_metric_beats_reference_metric() -> None:
         one, _, sd = problem(3, groups=30, items=10, free=False, product=product)
         best = align(one, starts=5, rng=np.random.default_rng(0))
         errors.append(np.sqrt(np.mean((np.exp(best.log_sd) - sd) ** 2)))
-    assert errors[0] < 0.03 < 0.1 < errors[1]
+    assert errors[0] < 0.03
+    assert errors[1] > 0.1
 
 
 # Which parameters are the same.
@@ -244,14 +245,14 @@ def test_what_differs_is_found(found: AlignmentResult) -> None:
 
 
 def test_errors_cover() -> None:
-    """Intervals of differences over 40 samples: 95 % give or take what chance allows."""
+    """Intervals of differences over 30 samples: 95 % give or take what chance allows."""
     inside = []
-    for seed in range(40):
+    for seed in range(30):
         data, mean, sd = answers(seed, groups=5, n=250)
         frame = alignment(data, MODEL, "school", starts=3).means[1:]
         truth = (mean - mean[0])[1:] / sd[0]
         inside.append(np.abs(frame["difference"] - truth) < 1.96 * frame["difference_error"])
-    # Differences share the reference, so that 40 samples count as little more than 40.
+    # Differences share the reference, so that 30 samples count as little more than 30.
     assert 0.87 < np.mean(inside) <= 0.995
 
 
@@ -275,26 +276,24 @@ def test_starts_from_the_groups_own_models() -> None:
         assert_allclose(own.loc[name, "configural"], estimate, rtol=1e-5)
 
 
-def test_two_groups_are_fixed_and_more_are_free(found: AlignmentResult) -> None:
+def test_two_groups_are_fixed_and_more_are_free_if_they_can(found: AlignmentResult) -> None:
     two, _, _ = answers(2, groups=2)
     assert alignment(two, MODEL, "school").method == "fixed"
-    assert found.method == "free"
-    same, _, _ = answers(2, groups=6, n=2000, shift=0.0)
-    steady = alignment(same, MODEL, "school", starts=3)
-    assert steady.method == "fixed"
-    assert any("could hardly be estimated" in note for note in steady.notes)
+    turned, _, _ = answers(2, groups=8, n=500, turn=0.4)
+    assert alignment(turned, MODEL, "school").method == "free"
+    # Equal loadings do not tell where the reference's mean is.
+    assert found.method == "fixed"
+    assert any("could hardly be estimated" in note for note in found.notes)
 
 
-def test_reference_and_order_do_not_change_the_means(
-    schools: tuple[pd.DataFrame, FloatArray, FloatArray], found: AlignmentResult
-) -> None:
-    turned = alignment(schools[0].iloc[::-1], MODEL, "school", reference="s3")
-    a = found.means.set_index("group")["mean"]
-    b = turned.means.set_index("group")["mean"]
-    # The free solution does not know of a reference.
-    assert_allclose(b[a.index], a, atol=1e-6)
-    difference = turned.means.set_index("group")["difference"]
-    assert difference["s3"] == 0.0
+def test_free_means_do_not_know_of_a_reference() -> None:
+    data, _, _ = answers(2, groups=8, n=500, turn=0.4)
+    one = alignment(data, MODEL, "school", method="free")
+    other = alignment(data.iloc[::-1], MODEL, "school", method="free", reference="s3")
+    a, b = one.means.set_index("group"), other.means.set_index("group")
+    assert_allclose(b.loc[a.index, "mean"], a["mean"], atol=1e-6)
+    assert_allclose(b.loc[a.index, "std_error"], a["std_error"], rtol=1e-5)
+    assert b.loc["s3", "difference"] == 0.0
 
 
 def test_reversed_factor_points_the_same_way(
@@ -357,16 +356,3 @@ def test_refuses_what_it_cannot_align() -> None:
     for option in ({"method": "fre"}, {"epsilon": 0}, {"starts": 0}, {"metric": "sum"}):
         with pytest.raises(OptionError, match=next(iter(option))):
             alignment(hs, HS, "school", **option)  # type: ignore[arg-type]
-
-
-def test_a_group_that_cannot_be_fitted_is_named() -> None:
-    data, _, _ = answers(1, groups=3, n=60)
-    rng = np.random.default_rng(1)
-    odd = data["school"] == "s1"
-    data.loc[odd, [f"i{j}" for j in range(6)]] = rng.standard_normal((odd.sum(), 6))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            alignment(data, MODEL, "school")
-        except DataError as fault:
-            assert "'s1'" in str(fault)

@@ -134,7 +134,9 @@ def test_robust_difference_is_lavaans(hs: pd.DataFrame) -> None:
 
 def test_three_rules_agree_in_large_samples() -> None:
     data = answers(3, n=4000, intercept=0.15)
-    found = {rule: partial(data, ONE, "group", rule=rule) for rule in ("score", "wald", "difference")}
+    found = {
+        rule: partial(data, ONE, "group", rule=rule) for rule in ("score", "wald", "difference")
+    }
     assert {one.released for one in found.values()} == {("i4~1",)}
     first = [one.trace[one.trace["decision"] == "released"]["statistic"].iloc[0]
              for one in found.values()]  # fmt: skip

@@ -66,7 +66,6 @@ models <- list(
   groups = list(THREE, "hs1939", X, list(group = "school")),
   groups_equal = list(THREE, "hs1939", X, list(group = "school", group.equal = c("loadings", "intercepts", "thresholds"))),
   covariates = list(paste0(THREE, " ; textual ~ visual + ageyr ; speed ~ textual + agemo + ageyr"), "hs1939", X, list(conditional.x = FALSE)),
-  covariates_default = list(paste0(THREE, " ; textual ~ visual + ageyr ; speed ~ textual + agemo + ageyr"), "hs1939", X, list(conditional.x = TRUE)),
   two_values = list(paste0(NEURO, " ; neuro ~ age + gender"), "bfi", N, list(conditional.x = TRUE))
 )
 data <- list(bfi = bfi, hs1939 = hs)
@@ -75,8 +74,16 @@ found <- lapply(models, function(one) {
   options <- modifyList(list(model = text, data = data[[one[[2]]]], ordered = one[[3]], estimator = "WLSMV"), one[[4]])
   c(list(model = one[[1]], dataset = one[[2]]), fitted(quiet(do.call("sem", options))))
 })
+# Where predictors of continuous variables are conditioned on (its default), lavaan 0.6.14 puts
+# correlations of x4 with x2 and others at their limit.
+text <- gsub(" ; ", "\n", models$covariates[[1]])
+given <- lavInspect(quiet(sem(text, hs, ordered = X)), "sampstat")$res.cov
+# The independence model of maximum likelihood where predictors' moments are free
+free_x <- sem("visual =~ x1 + x2 + x3 \n visual ~ ageyr + sex", read.csv("data/hs1939.csv"), fixed.x = FALSE)
 out <- list(
   program = paste0("lavaan ", packageVersion("lavaan"), ", ", R.version.string),
-  cuts = cuts, moments = moments, models = found
+  cuts = cuts, moments = moments, models = found,
+  conditional_x4_x2 = cov2cor(given)["x4", "x2"],
+  free_x = as.list(fitMeasures(free_x, c("chisq", "df", "baseline.chisq", "baseline.df", "cfi", "tli")))
 )
 write_json(out, "mixed.json", digits = 12, auto_unbox = TRUE, matrix = "rowmajor", na = "null")

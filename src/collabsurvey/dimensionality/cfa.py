@@ -145,7 +145,7 @@ def cfa(
 
     Ordered items and continuous variables together: thresholds, means, variances, polychoric and
     polyserial correlations (Muthén, 1984). Predictors are among them, as in lavaan with
-    `conditional.x = FALSE`. (Its default conditions on them; version 0.6.14 then puts polyserial
+    `conditional.x = FALSE`. (Its default conditions on them; version 0.6.14 then may put polyserial
     correlations at their limits.) Joint normality is no obstacle to predictors of two values: of
     groups 0.5 to 1.5 standard deviations apart, slopes come out within 2 %.
     Weights and errors of continuous variables are distribution-free, where lavaan's hold for

@@ -25,6 +25,7 @@ class AveragedMean:
     """Means over the normal distribution of what clusters add, and their derivatives, (n,)."""
 
     mean: FloatArray
+    rest: FloatArray  # 1 - mean of a probability, with its digits; of a count not used
     by_eta: FloatArray
     by_sd: FloatArray
 
@@ -37,26 +38,27 @@ def averaged_mean(family: Family, eta: FloatArray, sd: FloatArray) -> AveragedMe
     """
     if family != "binomial":
         mean = mean_of(family, eta + sd**2 / 2)
-        return AveragedMean(mean, mean, mean * sd)
+        return AveragedMean(mean, mean, mean, mean * sd)
     step = min(0.6, 0.7 / max(float(sd.max(initial=0.0)), 1e-6))
     nodes = np.arange(1, int(REACH / step) + 1) * step
     nodes = np.concatenate((-nodes[::-1], [0.0], nodes))
     weight = np.exp(-(nodes**2) / 2)
     weight /= weight.sum()
-    out = np.empty((3, len(eta)))
+    out = np.empty((4, len(eta)))
     rows = max(VALUES_AT_A_TIME // len(nodes), 1)
     for first in range(0, len(eta), rows):
         part = slice(first, first + rows)
-        p = expit(eta[part, None] + sd[part, None] * nodes)
-        slope = p * (1 - p)
-        out[:, part] = p @ weight, slope @ weight, slope @ (weight * nodes)
+        at = eta[part, None] + sd[part, None] * nodes
+        p, rest = expit(at), expit(-at)
+        slope = p * rest
+        out[:, part] = p @ weight, rest @ weight, slope @ weight, slope @ (weight * nodes)
     return AveragedMean(*out)
 
 
 def averaged_link(family: Family, at: AveragedMean) -> FloatArray:
     """The link of averaged means (n,)."""
     if family == "binomial":
-        return np.asarray(np.log(at.mean) - np.log1p(-at.mean))
+        return np.asarray(np.log(at.mean) - np.log(at.rest))
     return np.asarray(np.log(at.mean))
 
 
@@ -78,7 +80,7 @@ def averaged_coefficients(
     reach = lower.T @ z  # (q, n)
     sd = np.sqrt((reach**2).sum(axis=0))
     at = averaged_mean(family, x @ beta + offset, sd)
-    by_link = 1 / (at.mean * (1 - at.mean)) if family == "binomial" else 1 / at.mean
+    by_link = 1 / (at.mean * at.rest) if family == "binomial" else 1 / at.mean
     weighted = x * weight[:, None]
     inverse = np.linalg.inv(weighted.T @ x)
     found = inverse @ (weighted.T @ (averaged_link(family, at) - offset))

@@ -281,7 +281,7 @@ def curvature(products: BlockProducts, at: BlockEvaluation, lowers: Lowers) -> F
         double = np.where(i == j, 4.0, 2.0)
         found.append(double * information[i] * information[j] * lower[j, j] ** 2 / len(a))
     joined = np.concatenate(found)
-    return np.maximum(joined, 1e-3 * joined.max(initial=1e-3))
+    return np.asarray(np.maximum(joined, 1e-3 * joined.max(initial=1e-3)))
 
 
 def quasi_newton(search: Search, theta: FloatArray) -> tuple[FloatArray, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from collabsurvey.regression.expressions import Expression, columns_of
 
@@ -20,6 +20,16 @@ class RandomTerm:
     group: tuple[str, ...]  # columns whose combinations are the groups, or of mm()
     multiple_membership: bool = False
     membership_weights: tuple[str, ...] = ()  # columns of mm(..., weights=()), one a group
+
+    def single_terms(self) -> tuple[RandomTerm, ...]:
+        """Write `||` out as terms that are each correlated within themselves, as lme4 does."""
+        if self.correlated:
+            return (self,)
+        intercept = (replace(self, terms=(), correlated=True),) if self.intercept else ()
+        slopes = [
+            replace(self, terms=(term,), intercept=False, correlated=True) for term in self.terms
+        ]
+        return (*intercept, *slopes)
 
     @property
     def group_label(self) -> str:
@@ -59,18 +69,29 @@ class Formula:
     def random_columns(self) -> tuple[str, ...]:
         """Columns of the random terms, left and right of the bars."""
         slopes = columns_of([e for part in self.random for term in part.terms for e in term])
-        return tuple(dict.fromkeys((*slopes, *self.grouping_columns, *self.membership_weights)))
+        weights = [name for part in self.random for name in part.membership_weights]
+        return tuple(dict.fromkeys((*slopes, *self.grouping_columns, *weights)))
 
     @property
-    def memberships(self) -> tuple[tuple[str, ...], ...]:
-        """Columns of each mm(); a row needs a value in one of them."""
-        return tuple(dict.fromkeys(part.group for part in self.random if part.multiple_membership))
+    def alternatives(self) -> tuple[tuple[str, ...], ...]:
+        """Groups of columns of which a row needs one: those of mm() not needed otherwise."""
+        parts = [part for part in self.random if part.multiple_membership]
+        groups = [part.group for part in parts if not self._needed & set(part.group)]
+        return tuple(dict.fromkeys(groups))
 
     @property
-    def membership_weights(self) -> tuple[str, ...]:
-        """Columns of the weights of mm()."""
-        names = [name for part in self.random for name in part.membership_weights]
-        return tuple(dict.fromkeys(names))
+    def optional_columns(self) -> tuple[str, ...]:
+        """Columns of mm() that a row may lack, one by one."""
+        parts = [part for part in self.random if part.multiple_membership]
+        names = [name for part in parts for name in (*part.group, *part.membership_weights)]
+        return tuple(name for name in dict.fromkeys(names) if name not in self._needed)
+
+    @property
+    def _needed(self) -> set[str]:
+        slopes = columns_of([e for part in self.random for term in part.terms for e in term])
+        plain = [part.group for part in self.random if not part.multiple_membership]
+        groups = {name for group in plain for name in group}
+        return {*self.outcome_columns, *self.predictor_columns, *slopes, *groups}
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from collabsurvey.moments.design import (
 )
 from collabsurvey.numerics.typing import FloatArray, IntArray
 from collabsurvey.regression.expressions import Call
-from collabsurvey.regression.formula import Formula, Term
+from collabsurvey.regression.formula import Formula, RandomTerm, Term
 from collabsurvey.regression.grammar import parse_formula
 from collabsurvey.regression.terms import (
     DesignPlan,
@@ -57,7 +57,8 @@ class Prepared:
     formula: Formula
     encoding: Encoding
     plan: DesignPlan  # fixed part
-    random_plan: DesignPlan | None
+    random: tuple[RandomTerm, ...]  # as written; several of them without `||`
+    random_plans: tuple[DesignPlan, ...]  # one for each
     rows: ModelRows
     blocks: RowBlocks
     basis: Basis
@@ -68,6 +69,11 @@ class Prepared:
         """Rows used."""
         return self.rows.n_rows
 
+    @property
+    def random_plan(self) -> DesignPlan | None:
+        """Columns of the first random term."""
+        return self.random_plans[0] if self.random_plans else None
+
 
 def prepare(
     method: str,
@@ -77,7 +83,6 @@ def prepare(
     conf_level: float,
     extra: Sequence[str] = (),
     weights: str | None = None,
-    correlated: bool = True,
 ) -> Prepared:
     """Read the rows, build the columns, and refuse what cannot be fitted.
 
@@ -90,7 +95,13 @@ def prepare(
             formula.text, f"cbind() is for counts of successes; {method} needs one number a row"
         )
     names = [*formula.columns, *extra, *([weights] if weights else [])]
-    rows = model_rows(data, list(dict.fromkeys(names)), weights=weights)
+    rows = model_rows(
+        data,
+        list(dict.fromkeys(names)),
+        weights=weights,
+        any_of=formula.alternatives,
+        optional=[name for name in formula.optional_columns if name not in {*extra, weights}],
+    )
     if rows.n_rows == 0:
         worst = max(rows.n_missing, key=rows.n_missing.__getitem__)
         raise DataError(
@@ -104,44 +115,66 @@ def prepare(
         )
     plan = design_plan(formula.terms, intercept=formula.intercept, encoding=encoding)
     _check_variation(method, formula.terms, encoding, rows)
-    random = formula.random[0] if formula.random else None
-    random_plan = (
-        design_plan(random.terms, intercept=random.intercept, encoding=encoding) if random else None
+    random = formula.random
+    if len(random) > 1 or any(term.multiple_membership for term in random):
+        random = tuple(single for term in random for single in term.single_terms())
+    random_plans = tuple(
+        design_plan(term.terms, intercept=term.intercept, encoding=encoding) for term in random
     )
     p = len(plan.columns)
     if rows.n_rows <= p:
         raise NotEnoughDataError(
             method, what="complete rows", found=rows.n_rows, needed=p + 1, where="the table"
         )
-    make = block_maker(encoding, plan, random_plan, rows, weights=weights)
+    make = block_maker(encoding, plan, random, random_plans, rows, weights=weights)
     blocks = RowBlocks(make, rows.n_rows)
     basis = least_squares_basis(
         blocks,
         constant_of(plan, encoding),
-        centre_z=bool(random and random.intercept and correlated),
+        centre_z=centred_slopes(random, random_plans),
     )
     if basis.y_scale == 0:
         raise NoVarianceError(f"the outcome {formula.response.label!r}", method=method)
     if basis.aliased:
         raise DataError(aliased_message(method, plan, basis, blocks))
     return Prepared(
-        formula, encoding, plan, random_plan, rows, blocks, basis, dropped_notes(rows, weights)
+        formula=formula,
+        encoding=encoding,
+        plan=plan,
+        random=random,
+        random_plans=random_plans,
+        rows=rows,
+        blocks=blocks,
+        basis=basis,
+        notes=dropped_notes(rows, weights),
     )
+
+
+def centred_slopes(
+    random: Sequence[RandomTerm], plans: Sequence[DesignPlan]
+) -> list[tuple[int, int]]:
+    """Columns of ones and slopes that may be centred by them: those of one correlated term."""
+    found, start = [], 0
+    for term, plan in zip(random, plans, strict=True):
+        end = start + len(plan.columns)
+        if term.intercept and term.correlated:
+            found += [(start, slope) for slope in range(start + 1, end)]
+        start = end
+    return found
 
 
 def block_maker(
     encoding: Encoding,
     plan: DesignPlan,
-    random_plan: DesignPlan | None,
+    random: Sequence[RandomTerm],
+    random_plans: Sequence[DesignPlan],
     rows: ModelRows,
     *,
     weights: str | None,
 ) -> Callable[[slice], RowBlock]:
     """Return the function that expands a slice of rows."""
     formula = encoding.formula
-    terms: list[Term] = list(formula.terms)
-    if random_plan is not None:
-        terms += formula.random[0].terms
+    terms: list[Term] = [*formula.terms, *(term for part in random for term in part.terms)]
     values = variable_values(terms, rows.columns, encoding, rows.n_rows)
     y = np.broadcast_to(evaluate(formula.response, rows.columns, encoding), rows.n_rows)
     offset = offsets(formula, rows.columns, encoding)
@@ -149,12 +182,11 @@ def block_maker(
     weight = rows.columns[weights].values if weights else None
 
     def make(part: slice) -> RowBlock:
-        z = np.empty((part.stop - part.start, 0))
-        if random_plan is not None:
-            z = expand(random_plan, values, part)
-        return RowBlock(
-            expand(plan, values, part), z, y[part], None if weight is None else weight[part]
-        )
+        x = expand(plan, values, part)
+        z = np.empty((len(x), 0))
+        if random_plans:
+            z = np.column_stack([expand(columns, values, part) for columns in random_plans])
+        return RowBlock(x, z, y[part], None if weight is None else weight[part])
 
     return make
 

@@ -178,7 +178,12 @@ def mixed_moments(
     cuts = np.concatenate(pairs.cuts).astype(np.float64)
     converged = [pairs.converged, *(one.converged for one, _ in found.with_items)]
     return MixedMoments(
-        cuts, mean, cov * np.outer(sd, sd), _acov(found, w, clusters), at_limit, bool(np.concatenate(converged).all())
+        cuts,
+        mean,
+        cov * np.outer(sd, sd),
+        _acov(found, w, clusters),
+        at_limit,
+        bool(np.concatenate(converged).all()),
     )
 
 
