@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose
 from scipy.integrate import quad
 from scipy.special import ndtr
 
+import collabsurvey as cs
 from collabsurvey.errors import (
     DataError,
     NotEnoughDataError,
@@ -370,6 +371,20 @@ def test_answers_with_gaps() -> None:
     row = version(found.differences, "f", "latent_partial")
     assert abs(row["d"] - TRUE) < 3.5 * row["d_std_error"]
     assert any("half of them answered" in note for note in found.notes)
+
+
+def test_roles_of_responses_are_used() -> None:
+    data = answers(1, n=400)
+    items = [f"i{j}" for j in range(6)]
+    data[items] = np.clip(np.round(data[items] + 3), 1, 5)
+    data["w"] = np.random.default_rng(0).uniform(0.5, 1.5, len(data))
+    roles = {"cluster": "school", "wave": "wave", "weight": "w"}
+    responses = cs.from_frame(data, scales={"trust": items}, response_range=(1, 5), roles=roles)
+    a = consequences(responses, ONE, "wave", ["i4~1"], outcome="y", cluster="auto")
+    b = consequences(data.assign(weight=1), ONE, "wave", ["i4~1"], outcome="y", cluster="school")
+    assert any("Weights applied" in note for note in a.notes)
+    assert (np.abs(a.slopes["slope"] - b.slopes["slope"]) < 0.05).all()
+    assert (np.abs(a.slopes["slope"] - b.slopes["slope"]) > 0).all()
 
 
 # Bad input.

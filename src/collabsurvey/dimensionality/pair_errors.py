@@ -120,7 +120,8 @@ def errors_of_rows(
     acov = product * factor if full else None
     variance = np.diag(acov)[n_cuts:] if acov is not None else product * factor
     std_error = np.where(pairs.at_limit, np.nan, np.sqrt(variance))
-    return RobustErrors(std_error, acov, n_groups if clusters is not None else None, int(alone.sum()))
+    known = n_groups if clusters is not None else None
+    return RobustErrors(std_error, acov, known, int(alone.sum()))
 
 
 def _mean_influence(

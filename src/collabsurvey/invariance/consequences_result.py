@@ -20,6 +20,12 @@ VERSIONS = {
     "latent": "latent, all items equal",
     "latent_partial": "latent, items that differ free",
 }
+SHORT = {  # beside a line of a chart
+    "scale": "all items",
+    "scale_without": "without",
+    "latent": "latent",
+    "latent_partial": "latent, freed",
+}
 PAIRS = (("scale", "scale_without"), ("latent", "latent_partial"))
 MOST_SAID = 6  # comparisons of which there is a sentence
 
@@ -88,11 +94,13 @@ class ConsequencesResult(Result):
 
     def chart(self) -> Chart:
         """Standardised difference of every version; hollow: without, or with them free."""
+        pairs = [f"{row['group']} – {row['reference']}" for row in _rows(self.differences)]
+        one = len(set(pairs)) == 1
         return self._chart(
             self.differences,
-            [f"{row['group']} – {row['reference']}" for row in _rows(self.differences)],
+            [""] * len(pairs) if one else pairs,
             ("d", "d_ci_low", "d_ci_high"),
-            title=f"Differences by {self.by}, by how they are computed",
+            title=f"{pairs[0]}, four ways" if one else f"Differences by {self.by}, four ways",
             axis="difference in pooled standard deviations",
         )
 
@@ -104,7 +112,7 @@ class ConsequencesResult(Result):
             self.slopes,
             [f"{row['kind']}" for row in _rows(self.slopes)],
             ("std_slope", "std_ci_low", "std_ci_high"),
-            title=f"Slopes of {self.outcome}, by how they are computed",
+            title=f"Slopes of {self.outcome}, four ways",
             axis="standardised slope",
         )
 
@@ -117,11 +125,11 @@ class ConsequencesResult(Result):
         title: str,
         axis: str,
     ) -> Chart:
-        factors = [f"{name}, " if _several(frame) else "" for name in frame["factor"]]
-        labels = [
-            f"{factor}{one}: {VERSIONS[version]}"
-            for factor, one, version in zip(factors, what, frame["version"], strict=True)
-        ]
+        factors = [name if _several(frame) else "" for name in frame["factor"]]
+        labels = []
+        for factor, one, version in zip(factors, what, frame["version"], strict=True):
+            start = ", ".join(part for part in (factor, one) if part)
+            labels.append(f"{start}: {SHORT[version]}" if start else SHORT[version])
         estimate, low, high = (frame[name].tolist() for name in columns)
         return interval_chart(
             labels,

@@ -29,6 +29,9 @@ from collabsurvey.instruments.model import Instrument
 from collabsurvey.invariance.levels import CONTINUOUS, Level, effect_of
 from collabsurvey.invariance.levels import ORDINAL as ORDINAL_LEVELS
 from collabsurvey.invariance.ordinal_levels import ordinal_model, ordinal_table
+from collabsurvey.moments.respondents import cluster_column
+from collabsurvey.moments.split import role_or_column
+from collabsurvey.responses.responses import Responses
 
 FEWEST = 2  # items of a factor that must stay the same, or the groups have no common unit
 
@@ -119,9 +122,14 @@ def measured(
             f"{method} with two levels",
             instead="Leave out `level:` and give cluster= for robust errors.",
         )
+    weights = None
     if extra:
         text = f"{text}\n{extra}"
         syntax = parse(text)
+        if isinstance(data, Responses):
+            # An outcome is a column, not an item: its roles are looked up and the frame is read.
+            by, cluster = role_or_column(data, by), cluster_column(data, cluster)
+            weights, data = data.roles.get("weight"), data.frame
     ordinal = estimator in ORDINAL or (ordered if isinstance(ordered, bool) else bool(ordered))
     options = Options(
         estimator,
@@ -129,7 +137,7 @@ def measured(
         ordered,
         by,
         cluster,
-        None,
+        weights,
         "theta" if ordinal else "delta",
         True,
         False,

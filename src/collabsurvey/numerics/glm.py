@@ -62,7 +62,7 @@ def fit_glm(x: FloatArray, offset: FloatArray, outcome: Outcome) -> GlmFit:
         move = _ascent(information, slope)
         promise = float(slope @ move)
         if promise < DECREMENT * max(1.0, abs(here)):
-            converged = True
+            converged, at = True, at + move
             continue
         for _ in range(40):
             trial = at + move

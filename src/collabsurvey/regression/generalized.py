@@ -170,9 +170,7 @@ def _tried(rows: ModelRows, outcome: Outcome) -> tuple[ModelRows, Outcome]:
     }
     n_rows = int(kept.sum())
     n_dropped = rows.n_dropped + rows.n_rows - n_rows
-    left = Outcome(
-        outcome.family, outcome.count[kept], outcome.trials[kept], outcome.weight[kept]
-    )
+    left = Outcome(outcome.family, outcome.count[kept], outcome.trials[kept], outcome.weight[kept])
     return replace(rows, columns=columns, n_rows=n_rows, n_dropped=n_dropped), left
 
 

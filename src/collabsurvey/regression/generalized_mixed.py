@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Integral
 from typing import Any
 
 import numpy as np
-from scipy.special import chdtrc, zeta
+from scipy.special import zeta
 
 from collabsurvey.errors import (
-    ConvergenceWarning,
     DataError,
-    FewClustersWarning,
     FormulaError,
     NotEnoughDataError,
     NotSupportedError,
     OptionError,
-    SingularFitWarning,
 )
 from collabsurvey.numerics.glm import GlmFit, fit_glm, pearson_ratio
 from collabsurvey.numerics.glm_outcome import Family, Outcome
@@ -27,18 +23,17 @@ from collabsurvey.numerics.glmm_population import averaged_coefficients
 from collabsurvey.numerics.mixed import free_elements, lower_root
 from collabsurvey.regression.formula import Formula, RandomTerm
 from collabsurvey.regression.generalized import GeneralizedRows, prepare_generalized, start_fit
-from collabsurvey.regression.generalized_outcome import alike_within, singletons
+from collabsurvey.regression.generalized_outcome import alike_within
 from collabsurvey.regression.generalized_result import MixedGeneralizedResult
+from collabsurvey.regression.generalized_words import mixed_cautions, mixed_notes
 from collabsurvey.regression.prepare import Groups, groups_of, read_formula
 
 SINGULAR = 1e-4  # as mixed(), and lme4's isSingular()
-FEW_GROUPS = 5  # as mixed() (Gelman & Hill, 2007, p. 275)
 MOST_POINTS = 1000  # of the quadrature for each group; more take longer than they add
 MOST_IN_ONE = 100  # beyond, weights of Gauss-Hermite points fall below what a number holds
 # A negative binomial with a shape beyond this is told from a Poisson by its likelihood.
 LARGE_LOG_SHAPE = 5.0
 SAME = 1e-3  # log-likelihood that the shape of a negative binomial must add
-OVERDISPERSED = 1.2  # variance over the Poisson's that is worth a sentence, if p < .01
 
 
 def fit_mixed_generalized(
@@ -103,7 +98,7 @@ def the_random_term(method: str, formula: Formula) -> RandomTerm:
 
 def n_points(n_quad: int, q: int) -> int:
     """Points of the quadrature for each group; refuse more than are worth their time."""
-    if not isinstance(n_quad, Integral) or isinstance(n_quad, bool) or not 1 <= n_quad:
+    if not isinstance(n_quad, Integral) or isinstance(n_quad, bool) or n_quad < 1:
         raise OptionError("n_quad", n_quad, allowed=("1 for Laplace", "3, 5, 7 … points"))
     if n_quad > MOST_IN_ONE or n_quad**q > MOST_POINTS:
         many = f"{n_quad} points in each of {q} directions" if q > 1 else f"{n_quad} points"
@@ -114,9 +109,7 @@ def n_points(n_quad: int, q: int) -> int:
     return int(n_quad**q)
 
 
-def check_groups(
-    method: str, model: GeneralizedRows, groups: Groups, *, correlated: bool
-) -> None:
+def check_groups(method: str, model: GeneralizedRows, groups: Groups, *, correlated: bool) -> None:
     """Refuse groups that cannot tell how much groups differ."""
     n_groups, label = len(groups.names), groups.label
     if n_groups < 2:
@@ -127,7 +120,7 @@ def check_groups(
     n_random = len(model.z) if correlated else 1
     if n_groups * n_random >= model.n_obs:
         raise NotEnoughDataError(
-            f"{method} with {n_random} random effects for each of {n_groups} groups",
+            f"{method} with {n_random} random effect{'s' if n_random > 1 else ''} for each of {n_groups} groups",
             what="rows",
             found=model.n_obs,
             needed=n_groups * n_random + 1,
@@ -200,8 +193,8 @@ def _result(
     )  # fmt: skip
     spread = model.z_transform @ found.conditional @ model.z_transform.T
     fit = mixed_generalized_fit(model, groups, found, start, n_quad=n_quad, poisson=poisson)
-    notes = _notes(model, groups, found, fit, n_quad=n_quad, weights=weights, poisson=poisson)
-    cautions = _warned(model, groups, found, singular=singular)
+    notes = mixed_notes(model, groups, fit, n_quad=n_quad, weights=weights, poisson=poisson)
+    cautions = mixed_cautions(groups, found, singular=singular)
     return MixedGeneralizedResult(
         formula=read.text,
         outcome=read.response.label,
@@ -294,106 +287,3 @@ def distribution_variance(outcome: Outcome, shape: float) -> float:
     mean = float(np.average(outcome.count, weights=outcome.weight))
     extra = 1 / shape if outcome.family == "negbin" else 0.0
     return float(zeta(2, 1 / (1 / mean + extra)))  # the trigamma function
-
-
-def _notes(
-    model: GeneralizedRows,
-    groups: Groups,
-    found: GlmmFit,
-    fit: dict[str, Any],
-    *,
-    n_quad: int,
-    weights: str | None,
-    poisson: bool,
-) -> list[str]:
-    """Say how it was fitted, and how its numbers are read."""
-    label = groups.label
-    how = "Laplace's approximation" if n_quad == 1 else f"adaptive quadrature, {n_quad} points"
-    ratio = "odds ratio" if model.outcome.family == "binomial" else "rate ratio"
-    notes = [f"Maximum likelihood ({how}); tests use the normal distribution."]
-    if weights:
-        notes.append(f"Weighted by {weights}: each row counts as so many rows.")
-    if model.outcome.family == "binomial":
-        notes.append(
-            f"An odds ratio compares rows of the same {label}, or of two alike in all that the "
-            f"model leaves out. The averaged {ratio} compares averages over all groups of {label}; "
-            "it is nearer 1 where groups differ."
-        )
-        notes.append("ICC and R² are on the scale of log odds, a row's variance being π²/3.")
-    else:
-        notes.append(
-            f"A rate ratio compares rows of the same {label}. Averaged over groups it is the same, "
-            "unless its slope differs between groups; only the intercept is higher."
-        )
-        notes.append(
-            "ICC and R² are on the log scale, a row's variance by the trigamma function of the "
-            "mean count."
-        )
-    alone = singletons(groups.codes, len(groups.names))
-    if alone:
-        notes.append(
-            f"{alone} of {len(groups.names)} groups of {label} have one row: they say little "
-            "about how much groups differ."
-        )
-    if poisson:
-        notes.append("The counts vary no more than a Poisson model says: the shape is infinite.")
-    if "dispersion_ratio" in fit and model.outcome.family != "negbin":
-        notes.append(
-            dispersion_sentence(
-                model.outcome.family,
-                fit["dispersion_ratio"], fit["dispersion_chi2"], fit["dispersion_df"],
-            )
-        )  # fmt: skip
-    return notes
-
-
-def dispersion_sentence(family: Family, ratio: float, chi2: float, df: int) -> str:
-    """Say whether the rows vary more than the family allows (Pearson's chi-square)."""
-    name = "a Poisson distribution" if family == "poisson" else "a binomial distribution"
-    if df <= 0:
-        return f"Too few rows to see whether they vary more than {name} says."
-    p_value = float(chdtrc(df, chi2))
-    size = f"Pearson's chi-square over its df is {ratio:.2f} ({chi2:.1f} on {df})"
-    if not (ratio > OVERDISPERSED and p_value < 0.01):
-        return f"{size}: no sign that rows vary more than {name} says."
-    instead = (
-        "use family='negbin'"
-        if family == "poisson"
-        else "add a random effect of rows, (1 | row), or cluster-robust errors"
-    )
-    return (
-        f"{size}: rows vary more than {name} says, and errors are about {np.sqrt(ratio):.1f} "
-        f"times too small; {instead}."
-    )
-
-
-def _warned(
-    model: GeneralizedRows, groups: Groups, found: GlmmFit, *, singular: bool
-) -> list[str]:
-    """Warn of what is easily misread, and return the same sentences as notes."""
-    label, n_groups = groups.label, len(groups.names)
-    cautions: list[tuple[str, type[Warning]]] = []
-    if not found.converged:
-        sentence = (
-            "The model did not converge: another step would still raise the log-likelihood by "
-            f"{found.decrement:.2g}. Simplify the random part or rescale the predictors."
-        )
-        cautions.append((sentence, ConvergenceWarning))
-    if singular:
-        sentence = (
-            f"The fit is singular: the data show no variance between groups of {label} for a "
-            "random term, or a correlation of ±1. Its errors are rough; consider a simpler "
-            "random part."
-        )
-        cautions.append((sentence, SingularFitWarning))
-    if n_groups < FEW_GROUPS:
-        sentence = (
-            f"{n_groups} groups of {label} are too few to estimate a variance between groups "
-            f"(Gelman & Hill, 2007: at least {FEW_GROUPS}). Enter the group as C({label}) in a "
-            "model without random terms instead."
-        )
-        cautions.append((sentence, FewClustersWarning))
-    for sentence, category in cautions:
-        warnings.warn(sentence, category, stacklevel=5)
-    return [sentence for sentence, _ in cautions]
-

@@ -36,7 +36,7 @@ def read_outcome(
         parts = [evaluate(part, columns, encoding) for part in response.arguments]
         successes, failures = (np.broadcast_to(part, weight.shape) for part in parts)
         for part, values in zip(response.arguments, (successes, failures), strict=True):
-            _require_counts(part.label, values, "successes and failures")
+            _require_counts(part.label, values)
         return Outcome(family, np.array(successes), successes + failures, weight)
     if response in encoding.levels:
         raise DataError(_about_text(method, family, response.label, encoding.levels[response]))
@@ -44,7 +44,7 @@ def read_outcome(
     if family == "binomial":
         _require_binary(method, response.label, values)
     else:
-        _require_counts(response.label, values, "a count model")
+        _require_counts(response.label, values)
     return Outcome(family, values, np.ones(len(values)), weight)
 
 
@@ -52,8 +52,9 @@ def require_variation(method: str, label: str, outcome: Outcome) -> None:
     """Refuse an outcome that never, or always, happens, and counts that are all the same."""
     if outcome.family != "binomial":
         if np.ptp(outcome.count) == 0:
-            raise NoVarianceError(f"the outcome {label!r} (only {_number(outcome.count[0])})",
-                                  method=method)
+            raise NoVarianceError(
+                f"the outcome {label!r} (only {_number(outcome.count[0])})", method=method
+            )
         return
     if outcome.count.sum() == 0 or (outcome.count == outcome.trials).all():
         only = "no success" if outcome.count.sum() == 0 else "successes only"
@@ -67,18 +68,12 @@ def refuse_separation(
 ) -> None:
     """Raise if some coefficient has no finite estimate, and name what separates."""
     way = directions(outcome)
-    combination = separating(x, way)
-    if combination is None:
+    if separating(x, way) is None:
         return
     culprits = _of_levels(plan, encoding, x, way, outcome) or _of_columns(plan, x, way, outcome)
     if not culprits:
-        size = np.abs(combination) * np.abs(x).max(axis=0)
-        names = [
-            name
-            for name, share in zip(plan.names, size, strict=True)
-            if share > 1e-6 and name != INTERCEPT
-        ]
-        culprits = [f"a combination of {listed(names, most=6)} tells the outcomes apart exactly"]
+        names = listed(_needed(plan, x, way), most=6)
+        culprits = [f"{names} together tell the outcomes apart exactly"]
     what = "odds ratio" if outcome.family == "binomial" else "rate ratio"
     raise DataError(
         f"{method} finds perfect separation: {'; '.join(culprits[:MOST_NAMED])}. The estimate "
@@ -86,6 +81,17 @@ def refuse_separation(
         "with another, or report the counts themselves; Firth's penalised estimate is not part "
         "of this version."
     )
+
+
+def _needed(plan: DesignPlan, x: FloatArray, way: IntArray) -> list[str]:
+    """Terms of which none can be spared if the outcomes are to be separated."""
+    labels = np.array(plan.term_labels)
+    kept = np.ones(len(labels), dtype=bool)
+    for label in dict.fromkeys(plan.term_labels):
+        fewer = kept & (labels != label)
+        if label != INTERCEPT and separating(x[:, fewer], way) is not None:
+            kept = fewer
+    return [label for label in dict.fromkeys(labels[kept].tolist()) if label != INTERCEPT]
 
 
 def _of_levels(
@@ -164,17 +170,17 @@ def _require_binary(method: str, label: str, values: FloatArray) -> None:
     )
 
 
-def _require_counts(label: str, values: FloatArray, where: str) -> None:
+def _require_counts(label: str, values: FloatArray) -> None:
     negative = int((values < 0).sum())
     if negative:
         raise DataError(
-            f"{label!r} is negative in {negative} rows; {where} needs counts of 0, 1, 2 and so "
-            "on. Check for codes of missing answers such as -9."
+            f"{label!r} is negative in {negative} rows; counts are 0, 1, 2 and so on. Check for "
+            "codes of missing answers such as -9."
         )
     broken = int((values != np.round(values)).sum())
     if broken:
         raise DataError(
-            f"{label!r} is not a whole number in {broken} rows; {where} needs counts. For a rate, "
+            f"{label!r} is not a whole number in {broken} rows, so it holds no counts. For a rate, "
             "model the count and add offset(log(exposure)); for a measurement use mixed() or ols()."
         )
 
@@ -210,4 +216,3 @@ def alike_within(outcome: Outcome, codes: IntArray, n_groups: int) -> bool:
 def singletons(codes: IntArray, n_groups: int) -> int:
     """How many groups have one row."""
     return int((np.bincount(codes, minlength=n_groups) == 1).sum())
-

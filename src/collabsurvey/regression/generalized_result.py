@@ -182,8 +182,9 @@ class MixedGeneralizedResult(GeneralizedResult):
     def title(self) -> str:
         """What the model is, in one line."""
         method = "Laplace" if self.n_quad == 1 else f"quadrature with {self.n_quad} points"
-        words = _family_words(self.family)
-        return f"Mixed {words[0].lower()}{words[1:]} model of {self.outcome} by {self.group} ({method})"
+        words = _family_words(self.family).replace("Logistic", "logistic")
+        words = words.replace("Negative", "negative")
+        return f"Mixed {words} model of {self.outcome} by {self.group} ({method})"
 
     @property
     def variance_components(self) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -183,7 +184,7 @@ def parent_of(inner: Grouping, outer: Grouping) -> IntArray | None:
 
 def lme4_order(n_groups: Sequence[int]) -> list[int]:
     """Random terms by falling number of groups; lme4 turns ties round when it has to sort."""
-    if all(a >= b for a, b in zip(n_groups, n_groups[1:], strict=False)):
+    if all(a >= b for a, b in pairwise(n_groups)):
         return list(range(len(n_groups)))
     return sorted(range(len(n_groups)), key=lambda i: n_groups[i])[::-1]
 

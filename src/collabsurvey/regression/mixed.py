@@ -1,7 +1,8 @@
-"""Linear mixed models with one grouping factor: people in schools.
+"""Linear mixed models: people in schools, schools in partnerships, raters crossed with both.
 
-Fitted by maximum likelihood or REML from cross-products per group; after one pass the rows are
-not touched again (see `numerics.mixed`). Numbers agree with lme4 and lmerTest.
+Fitted by maximum likelihood or REML from cross-products per group; after one or two passes the
+rows are not touched again (see `numerics.mixed`, `numerics.mixed_blocks`). Numbers agree with lme4
+and lmerTest.
 """
 
 from __future__ import annotations
@@ -16,28 +17,20 @@ from collabsurvey.errors import (
     DataError,
     FewClustersWarning,
     FormulaError,
-    NotEnoughDataError,
     NotSupportedError,
     OptionError,
     SingularFitWarning,
 )
-from collabsurvey.moments.design import DesignProducts, design_products
-from collabsurvey.numerics.mixed import GroupProducts, MixedFit, evaluate, fit_mixed, lower_root
-from collabsurvey.numerics.mixed_inference import (
-    VarianceParameters,
-    satterthwaite_df,
-    variance_parameters,
-)
+from collabsurvey.numerics.mixed_inference import satterthwaite_df
 from collabsurvey.numerics.typing import FloatArray
-from collabsurvey.regression.formula import Formula, RandomTerm
-from collabsurvey.regression.linear import FEW_DF, linear_fit
+from collabsurvey.regression.formula import Formula
+from collabsurvey.regression.linear import FEW_DF
+from collabsurvey.regression.mixed_fits import Fitted, one_term
 from collabsurvey.regression.mixed_result import MixedResult
-from collabsurvey.regression.prepare import Groups, Prepared, groups_of, prepare, read_formula
-from collabsurvey.regression.terms import DesignPlan
+from collabsurvey.regression.mixed_several import several_terms
+from collabsurvey.regression.prepare import Prepared, prepare, read_formula
 
 DfMethod = Literal["satterthwaite", "z"]
-EXACT = 1e-12  # share of the outcome's sum of squares that is no more than rounding
-SINGULAR = 1e-4  # as lme4's isSingular(), but for Z in units of its root mean square
 # A variance between fewer than 5 groups is hardly estimable (Gelman & Hill, 2007, p. 275).
 FEW_GROUPS = 5
 
@@ -52,13 +45,18 @@ def mixed(
     residual: None = None,
     conf_level: float = 0.95,
 ) -> MixedResult:
-    """Linear mixed model with random intercepts and slopes of one grouping factor.
+    """Linear mixed model with random intercepts and slopes of one or several grouping factors.
 
     Parameters
     ----------
     formula : str
         Such as "attainment ~ trust + (1 + trust | school)"; `||` sets the correlations of
-        intercept and slopes to zero. Coefficients are named as R names them.
+        intercept and slopes to zero. Several terms are joined by +: nested factors as
+        (1 | school/class) or (1 | school) + (1 | class:school), crossed ones as (1 | school) +
+        (1 | rater). In (1 | mm(school1, school2, weights=(hours1, hours2))) a row belongs to
+        several groups: its effect is the mean of theirs, with weights scaled to add up to 1
+        (equal ones where none are given); a second group may be missing. Coefficients are named
+        as R names them.
     data : frame
         pandas, polars (eager or lazy), DuckDB, PyArrow or Dask. Rows with a missing value in
         a column of the model are left out and counted.
@@ -77,82 +75,71 @@ def mixed(
     Returns
     -------
     MixedResult
-        `.estimates`, `.variance_components`, `.random_effects`, `.vcov`, `.wald()`, `.predict()`;
-        `.fit` has also `reml_criterion` or `deviance`, `loglik_without_random`, `icc` and
-        `r2_marginal`, `r2_conditional` (Nakagawa, Johnson & Schielzeth, 2017,
-        doi:10.1098/rsif.2017.0213).
+        `.estimates`, `.variance_components`, `.random_effects`, `.vcov`, `.wald()`, `.predict()`,
+        `.predict_mean()`; `.fit` has also `reml_criterion` or `deviance`,
+        `loglik_without_random`, `icc` and `r2_marginal`, `r2_conditional` (Nakagawa, Johnson &
+        Schielzeth, 2017, doi:10.1098/rsif.2017.0213). `.fit["n_groups"]` is a number for one
+        grouping factor, and a mapping from factor to number for several.
 
     Raises
     ------
     NotSupportedError
-        Nested or crossed grouping factors, several random terms, `mm()`, `residual`.
+        `residual`, `||` with a factor, more effects of crossed factors than memory holds.
     DataError
-        Constant or aliased terms, one group, as many random effects as rows, an outcome that
-        does not vary within groups.
+        Constant or aliased terms, one group, as many random effects as rows, two factors that make
+        the same groups, an outcome that does not vary within groups, weights of 0 or less.
 
     Warns
     -----
     SingularFitWarning
-        A variance at zero or a correlation at ±1.
+        A variance at zero or a correlation at ±1, with the name of the term.
     ConvergenceWarning
         The optimum was not reached.
     FewClustersWarning
-        Fewer than 5 groups, or Satterthwaite df below 4.
+        Fewer than 5 groups of a factor, or Satterthwaite df below 4.
 
     Notes
     -----
     Sources: Bates, Mächler, Bolker & Walker (2015), doi:10.18637/jss.v067.i01; Kuznetsova,
-    Brockhoff & Christensen (2017), doi:10.18637/jss.v082.i13. AIC and BIC count fixed coefficients,
+    Brockhoff & Christensen (2017), doi:10.18637/jss.v082.i13; Browne, Goldstein & Rasbash (2001),
+    doi:10.1177/1471082X0100100202, for multiple membership. AIC and BIC count fixed coefficients,
     variances and covariances and the residual variance; after REML they rest on the REML
-    criterion, as in lme4.
+    criterion, as in lme4. Unlike lme4, factors that make the same groups are refused, and so are
+    weights of 0.
     """
     read = read_formula(formula)
-    random = the_random_term(read)
+    check_random(read)
     if residual is not None:
         raise NotSupportedError(f"residual={residual!r}", instead="Leave residual out.")
     if df_method not in {"satterthwaite", "z"}:
         raise OptionError("df_method", df_method, allowed=("satterthwaite", "z"))
-    model = prepare(
-        "mixed",
-        read,
-        data,
-        conf_level=conf_level,
-        weights=weights,
-        correlated=random.correlated,
-    )
-    plan = checked_random_plan(model, random)
-    groups = groups_of(random.group, model.rows.columns)
-    check_groups(model, groups, n_random=len(plan.columns) if random.correlated else 1)
-    made = design_products(model.blocks, model.basis, groups.codes, len(groups.names))
-    linear_fit(model, made)  # refuses an outcome that the terms give exactly
-    require_residual(model, made, groups)
-    products = group_products(made, n_rows=model.n_obs, reml=reml)
-    found = fit_mixed(products, correlated=random.correlated)
-    lower = lower_root(made.z_transform @ found.lower)
-    parameters = variance_parameters(products, found, correlated=random.correlated)
+    model = prepare("mixed", read, data, conf_level=conf_level, weights=weights)
+    check_prepared(model, weights)
+    one = len(model.random) == 1 and not model.random[0].multiple_membership
+    fitted = one_term(model, reml=reml) if one else several_terms(model, reml=reml)
+    made = fitted.made
     p = len(made.start)
-    df = satterthwaite_df(parameters, made.transform) if df_method == "satterthwaite" else None
-    covariance = made.transform @ parameters.vcov @ made.transform.T * made.e_scale**2
-    modes, mode_sds = conditional_modes(products, found, made)
-    theta = lower[np.tril_indices(len(lower))] if random.correlated else np.diag(lower)
-    singular = bool((np.diag(found.lower) < SINGULAR).any())
-    cautions = warned(model, groups, found, df, singular=singular)
-    sigma2 = found.sigma2 * made.e_scale**2
+    df = None
+    if df_method == "satterthwaite":
+        df = satterthwaite_df(fitted.parameters, made.transform)
+    covariance = made.transform @ fitted.parameters.vcov @ made.transform.T
+    cautions = warned(model, fitted, df)
+    singular = bool(fitted.singular)
     return MixedResult(
         formula=read.text,
         outcome=read.response.label,
         terms=model.plan.names,
-        coefficients=made.start + made.transform @ found.at.beta * made.e_scale,
+        coefficients=made.start + made.transform @ fitted.beta,
         covariance=(covariance + covariance.T) / 2,
         df=np.full(p, np.inf) if df is None else df,
         conf_level=conf_level,
-        fit=mixed_fit(model, made, products, found, n_theta=len(theta), weights=weights)
-        | {"n_groups": len(groups.names), "singular": singular},
+        fit=statistics(model, fitted, reml=reml) | {"singular": singular},
         notes=(
             *model.notes,
             f"{'REML' if reml else 'Maximum likelihood'}; "
             + ("Satterthwaite df." if df is not None else "tests use the normal distribution."),
             *((f"Weighted by {weights}: residual variance sigma² / weight.",) if weights else ()),
+            *fitted.notes,
             *cautions,
         ),
         encoding=model.encoding,
@@ -160,150 +147,66 @@ def mixed(
         df_method=df_method,
         reml=reml,
         singular=singular,
-        group=groups.label,
-        group_names=groups.names,
-        random_terms=plan.names,
-        correlated=random.correlated,
-        theta=np.array(theta),
-        random_covariance=sigma2 * lower @ lower.T,
-        modes=modes,
-        mode_sds=mode_sds,
-        random_plan=plan,
-        parameters=VarianceParameters(
-            parameters.covariance,
-            parameters.derivative * made.e_scale**2,
-            parameters.vcov * made.e_scale**2,
-        ),
+        parts=fitted.parts,
+        parameters=fitted.parameters,
         basis=made.transform,
-        optimiser=found,
+        optimiser=fitted.optimiser,
+        products=fitted.products,
+        e_scale=made.e_scale,
     )
 
 
-def the_random_term(formula: Formula) -> RandomTerm:
-    """Return the one random term, or refuse by name what this version cannot fit."""
+def check_random(formula: Formula) -> None:
+    """Refuse a formula without a random term."""
     if not formula.random:
         raise FormulaError(
             formula.text, "mixed() needs a random term such as (1 | school); without one use ols()"
         )
-    first = formula.random[0]
-    if first.multiple_membership:
-        raise NotSupportedError("Multiple membership, mm()", instead="Use one grouping factor.")
-    if len(formula.random) > 1:
-        labels = " and ".join(part.group_label for part in formula.random)
-        raise NotSupportedError(
-            f"A model with several random terms ({labels})",
-            instead="Use one, (1 + x | school), or (1 | a:b) for the combinations of two columns.",
-        )
-    return first
 
 
-def checked_random_plan(model: Prepared, random: RandomTerm) -> DesignPlan:
-    """Return the columns of the random part; `||` with a factor is refused."""
-    plan = model.random_plan
-    if plan is None:
-        raise FormulaError(model.formula.text, "mixed() needs a random term such as (1 | school)")
-    factors = [v.label for term in random.terms for v in term if v in model.encoding.levels]
-    if factors and not random.correlated:
-        raise NotSupportedError(
-            f"|| with the factor {factors[0]!r}", instead="Use |, or a numeric column per level."
-        )
-    return plan
-
-
-def check_groups(model: Prepared, groups: Groups, *, n_random: int) -> None:
-    """Refuse data that cannot tell the random part from the residual.
-
-    `n_random` counts effects that are correlated; those of `||` are terms of their own, as in lme4.
-    """
-    if len(groups.names) < 2:
-        raise NotEnoughDataError("mixed", what=f"groups in {groups.label!r}", found=1, needed=2)
-    if len(groups.names) * n_random >= model.n_obs:
-        raise NotEnoughDataError(
-            f"mixed with {n_random} random effects for each of {len(groups.names)} groups",
-            what="rows",
-            found=model.n_obs,
-            needed=len(groups.names) * n_random + 1,
-        )
-
-
-def require_residual(model: Prepared, made: DesignProducts, groups: Groups) -> None:
-    """Refuse an outcome that groups of their own coefficients give exactly, with the fixed part."""
-    q = made.n_random
-    w = made.by_cluster
-    if model.n_obs <= q * len(w) + len(made.start):  # so many coefficients fit anything
-        return
-    z = w[:, :q, :q]
-    # What is left of [Q, e] after least squares on Z within each group.
-    rest = w[:, q:, q:] - w[:, q:, :q] @ np.linalg.pinv(z, hermitian=True) @ w[:, :q, q:]
-    left = rest.sum(axis=0)
-    slope = np.linalg.pinv(left[:-1, :-1], rcond=EXACT, hermitian=True) @ left[:-1, -1]
-    if left[-1, -1] - slope @ left[:-1, -1] <= EXACT * w[:, -1, -1].sum():
+def check_prepared(model: Prepared, weights: str | None) -> None:
+    """Refuse `||` with a factor, and weights of zero."""
+    for random in model.formula.random:
+        factors = [v.label for term in random.terms for v in term if v in model.encoding.levels]
+        if factors and not random.correlated:
+            raise NotSupportedError(
+                f"|| with the factor {factors[0]!r}",
+                instead="Use |, or a numeric column per level.",
+            )
+    if model.rows.n_weightless:
         raise DataError(
-            f"The outcome {model.formula.response.label!r} does not vary within {groups.label!r} "
-            "beyond what the terms give exactly, so there is no residual to estimate. Fit one row "
-            "per group instead."
+            f"The weights in {weights!r} are 0 in {model.rows.n_weightless} rows, which would have "
+            "an infinite residual variance. Leave those rows out."
         )
 
 
-def group_products(made: DesignProducts, *, n_rows: int, reml: bool) -> GroupProducts:
-    """Cut the blocks of the products per group."""
-    q = made.n_random
-    w = made.by_cluster
-    return GroupProducts(
-        zz=np.ascontiguousarray(w[:, :q, :q]),
-        zx=np.ascontiguousarray(w[:, :q, q:-1]),
-        ze=np.ascontiguousarray(w[:, :q, -1]),
-        ee=float(w[:, -1, -1].sum()),
-        n_rows=n_rows,
-        reml=reml,
-    )
-
-
-def conditional_modes(
-    products: GroupProducts, found: MixedFit, made: DesignProducts
-) -> tuple[FloatArray, FloatArray]:
-    """Conditional modes (G, q) and their sds, in units of the data."""
-    e_g = products.ze - products.zx @ found.at.beta
-    modes = (found.at.p_g @ e_g[:, :, None])[:, :, 0] @ made.z_transform.T * made.e_scale
-    spread = made.z_transform @ found.at.p_g @ made.z_transform.T
-    variances = np.maximum(np.einsum("gii->gi", spread), 0.0) * found.sigma2
-    return modes, np.sqrt(variances) * made.e_scale
-
-
-def mixed_fit(
-    model: Prepared,
-    made: DesignProducts,
-    products: GroupProducts,
-    found: MixedFit,
-    *,
-    n_theta: int,
-    weights: str | None,
-) -> dict[str, Any]:
+def statistics(model: Prepared, fitted: Fitted, *, reml: bool) -> dict[str, Any]:
     """Fit statistics as lme4 gives them, and those of Nakagawa et al. (2017)."""
-    n, p, q = model.n_obs, products.n_fixed, products.n_random
+    made = fitted.made
+    n, p = model.n_obs, len(made.start)
     # From e on Q, without weights, back to the outcome on X.
-    shift = products.df_total * 2 * float(np.log(made.e_scale)) - made.log_weights
-    if products.reml:
+    shift = (n - p * reml) * 2 * float(np.log(made.e_scale)) - made.log_weights
+    if reml:
         shift -= 2 * float(np.linalg.slogdet(made.transform)[1])
-    minus2 = found.at.criterion + shift
-    without = evaluate(products, np.zeros((q, q))).criterion + shift
-    n_parameters = p + n_theta + 1
-    sigma2 = found.sigma2 * made.e_scale**2
-    fixed = made.on_basis + found.at.beta * made.e_scale
-    plain = made.plain
-    mean = float(plain[-1, q:-2] @ fixed) / n
-    of_fixed = (float(fixed @ plain[q:-2, q:-2] @ fixed) - n * mean**2) / (n - 1)
-    of_random = float(np.sum(found.lower @ found.lower.T * plain[:q, :q])) / n * sigma2
+    minus2 = fitted.criterion + shift
+    n_parameters = p + sum(len(part.theta) for part in fitted.parts) + 1
+    sigma2, of_random = fitted.sigma2, fitted.of_random
+    fixed = made.on_basis + fitted.beta
+    on_q = slice(made.n_random, made.n_random + p)
+    mean = float(made.plain[-1, on_q] @ fixed) / n
+    of_fixed = (float(fixed @ made.plain[on_q, on_q] @ fixed) - n * mean**2) / (n - 1)
     total = of_fixed + of_random + sigma2
+    counts = dict(fitted.n_groups)
     return {
         "loglik": -minus2 / 2,
         "aic": minus2 + 2 * n_parameters,
         "bic": minus2 + float(np.log(n)) * n_parameters,
-        "reml_criterion" if products.reml else "deviance": minus2,
-        "loglik_without_random": -without / 2,
+        "reml_criterion" if reml else "deviance": minus2,
+        "loglik_without_random": -(fitted.criterion_without + shift) / 2,
         "n_obs": n,
+        "n_groups": counts if len(counts) > 1 else next(iter(counts.values())),
         "sigma": float(np.sqrt(sigma2)),
-        "converged": found.converged,
+        "converged": fitted.optimiser.converged,
         "n_parameters": n_parameters,
         "n_dropped": model.rows.n_dropped,
         "icc": of_random / (of_random + sigma2),
@@ -313,32 +216,31 @@ def mixed_fit(
     }
 
 
-def warned(
-    model: Prepared, groups: Groups, found: MixedFit, df: FloatArray | None, *, singular: bool
-) -> list[str]:
+def warned(model: Prepared, fitted: Fitted, df: FloatArray | None) -> list[str]:
     """Warn of what is easily misread, and return the same sentences as notes."""
     cautions: list[tuple[str, type[Warning]]] = []
-    if not found.converged:
+    if not fitted.optimiser.converged:
         sentence = (
             "The model did not converge: another step would still lower the deviance by "
-            f"{found.decrement:.2g}. Simplify the random part or rescale the predictors."
+            f"{fitted.optimiser.decrement:.2g}. Simplify the random part or rescale the predictors."
         )
         cautions.append((sentence, ConvergenceWarning))
-    if singular:
+    if fitted.singular:
         sentence = (
-            f"The fit is singular: the data show no variance between groups of {groups.label} "
-            "for a random term, or a correlation of ±1. Its df and errors are rough; consider a "
-            "simpler random part."
+            f"The fit is singular: {'; '.join(fitted.singular)}. Its df and errors are rough; "
+            "consider a simpler random part."
         )
         cautions.append((sentence, SingularFitWarning))
-    if len(groups.names) < FEW_GROUPS:
+    few = [name for name, n in fitted.n_groups.items() if n < FEW_GROUPS]
+    for name in few:
+        where = "in ols()" if len(fitted.n_groups) == 1 else "in the fixed part"
         sentence = (
-            f"{len(groups.names)} groups of {groups.label} are too few to estimate a variance "
+            f"{fitted.n_groups[name]} groups of {name} are too few to estimate a variance "
             f"between groups (Gelman & Hill, 2007: at least {FEW_GROUPS}). Enter the group as "
-            f"C({groups.label}) in ols() instead."
+            f"C({name}) {where} instead."
         )
         cautions.append((sentence, FewClustersWarning))
-    elif df is not None and df.min() < FEW_DF:
+    if not few and df is not None and df.min() < FEW_DF:
         low = [t for t, value in zip(model.plan.names, df, strict=True) if value < FEW_DF]
         sentence = (
             f"Too few groups carry {', '.join(low)}: the Satterthwaite df are below {FEW_DF}. "

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from collabsurvey.errors import DataError, NotEnoughDataError
 from collabsurvey.moments.design import DesignProducts, design_products
-from collabsurvey.numerics.mixed import GroupProducts, MixedFit, evaluate, fit_mixed, lower_root
+from collabsurvey.numerics.mixed import (
+    GroupProducts,
+    MixedFit,
+    evaluate,
+    fit_mixed,
+    free_elements,
+    lower_root,
+)
 from collabsurvey.numerics.mixed_blocks import BlockFit, BlockProducts
 from collabsurvey.numerics.mixed_inference import VarianceParameters, variance_parameters
 from collabsurvey.numerics.typing import FloatArray
@@ -47,7 +54,7 @@ def one_term(model: Prepared, *, reml: bool) -> Fitted:
     check_groups(model, groups, n_random=len(plan.columns) if term.correlated else 1)
     made = design_products(model.blocks, model.basis, groups.codes, len(groups.names))
     linear_fit(model, made)  # refuses an outcome that the terms give exactly
-    require_residual(model, made, groups.label)
+    require_residual(model, made, groups.label, range(made.n_random))
     products = group_products(made, n_rows=model.n_obs, reml=reml)
     found = fit_mixed(products, correlated=term.correlated)
     lower = lower_root(made.z_transform @ found.lower)
@@ -60,7 +67,7 @@ def one_term(model: Prepared, *, reml: bool) -> Fitted:
         group=groups.label,
         names=groups.names,
         plan=plan,
-        theta=lower[np.tril_indices(q)] if term.correlated else np.diag(lower),
+        theta=lower[free_elements(q, correlated=True)] if term.correlated else np.diag(lower),
         covariance=sigma2 * lower @ lower.T,
         modes=modes,
         mode_sds=mode_sds,
@@ -112,10 +119,16 @@ def check_groups(model: Prepared, groups: Groups, *, n_random: int) -> None:
         )
 
 
-def require_residual(model: Prepared, made: DesignProducts, label: str) -> None:
-    """Refuse an outcome that groups of their own coefficients give exactly, with the fixed part."""
-    q = made.n_random
-    w = made.by_cluster
+def require_residual(
+    model: Prepared, made: DesignProducts, label: str, columns: Sequence[int]
+) -> None:
+    """Refuse an outcome that groups of their own coefficients give exactly, with the fixed part.
+
+    `columns` of Z are those of the groups.
+    """
+    q = len(columns)
+    kept = [*columns, *range(made.n_random, made.by_cluster.shape[1])]
+    w = made.by_cluster[:, kept][:, :, kept] if q < made.n_random else made.by_cluster
     if model.n_obs <= q * len(w) + len(made.start):  # so many coefficients fit anything
         return
     z = w[:, :q, :q]

@@ -34,7 +34,7 @@ def mixed_logit(
     n_quad : int
         Points of the adaptive quadrature in each direction of the random effects. 1 is Laplace's
         approximation, lme4's default; it underestimates the variance where groups are small.
-        The default of 7 is where the log-likelihood of usual data stops changing in the fifth
+        The default of 7 is where the log-likelihood of usual data stops changing in the fourth
         decimal. With random slopes the points multiply; 1000 for each group are the most.
     weights : str, optional
         Column of how many rows each row stands for, 0 or more; they are not weights of a survey.

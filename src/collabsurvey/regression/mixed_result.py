@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,13 +10,68 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from collabsurvey.errors import NotSupportedError, check_level
 from collabsurvey.moments.design import complete_columns, series_like
-from collabsurvey.numerics.mixed import MixedFit
-from collabsurvey.numerics.mixed_inference import VarianceParameters, joint_test
+from collabsurvey.numerics.mixed import GroupProducts, MixedFit
+from collabsurvey.numerics.mixed_blocks import BlockFit, BlockProducts
+from collabsurvey.numerics.mixed_inference import VarianceParameters, joint_test, satterthwaite_df
+from collabsurvey.numerics.student import critical_value
 from collabsurvey.numerics.typing import FloatArray
-from collabsurvey.regression.prepare import groups_of
+from collabsurvey.regression.formula import RandomTerm
+from collabsurvey.regression.grouping import grouping_of
 from collabsurvey.regression.results import RegressionResult, wald_frame
-from collabsurvey.regression.terms import DesignPlan, expand, variable_values
+from collabsurvey.regression.terms import Columns, DesignPlan, Encoding, expand, variable_values
+
+
+@dataclass(frozen=True, eq=False)
+class RandomPart:
+    """One random term as fitted, in units of the data.
+
+    Attributes
+    ----------
+    group, names : str, tuple of str (G,)
+        The grouping factor and its groups.
+    theta : (k,) array
+        Elements of lme4's relative covariance factor, column by column.
+    covariance : (q, q) array
+        Of the random effects.
+    modes, mode_sds : (G, q) array
+        Conditional modes, and their sds with the fixed effects taken as known (as lme4).
+    scale : (q, q) array
+        Effects as named = scale @ those of the standardised columns that the kernel sees.
+    """
+
+    term: RandomTerm
+    group: str
+    names: tuple[str, ...] = field(repr=False)
+    plan: DesignPlan = field(repr=False)
+    theta: FloatArray = field(repr=False)
+    covariance: FloatArray
+    modes: FloatArray = field(repr=False)
+    mode_sds: FloatArray = field(repr=False)
+    scale: FloatArray = field(repr=False)
+
+    def __post_init__(self) -> None:
+        for value in (self.theta, self.covariance, self.modes, self.mode_sds, self.scale):
+            value.setflags(write=False)
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Names of the q random effects."""
+        return self.plan.names
+
+    def of_rows(self, columns: Columns, encoding: Encoding, n_rows: int) -> FloatArray:
+        """What the modes add to each row (n,); groups without a mode add nothing."""
+        grouping = grouping_of(self.term, columns)
+        place = {name: i for i, name in enumerate(self.names)}
+        modes = np.vstack((self.modes, np.zeros(self.modes.shape[1])))
+        modes = modes[[place.get(name, -1) for name in grouping.names]]
+        values = variable_values(self.term.terms, columns, encoding, n_rows)
+        z = expand(self.plan, values, slice(0, n_rows))
+        of_groups = np.einsum("nq,nkq->nk", z, modes[grouping.codes])
+        if grouping.weights is not None:
+            of_groups = of_groups * grouping.weights
+        return np.asarray(of_groups.sum(axis=1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,33 +84,24 @@ class MixedResult(RegressionResult):
         Whether the criterion is REML; `fit["loglik"]` is then the REML criterion's, as lme4's.
     singular : bool
         Whether a variance was estimated at zero, or a correlation at ±1.
-    theta : (k,) array
-        Elements of lme4's relative covariance factor, column by column.
-    random_covariance : (q, q) array
-        Variances and covariances of the random effects, in units of the data.
-    modes : (G, q) array
-        Conditional modes of the groups, the order of `group_names`.
-    mode_sds : (G, q) array
-        Their conditional standard deviations, the fixed effects taken as known (as lme4).
-    optimiser : MixedFit
+    parts : tuple of RandomPart
+        The random terms in lme4's order, by falling number of groups. With one random term
+        `group_names`, `random_terms`, `random_covariance`, `modes`, `mode_sds` are those of it.
+    optimiser : MixedFit or BlockFit
         Method, iterations, gradient at the optimum.
+    products : GroupProducts, NestedProducts or CrossedProducts
+        The cross-products the model was fitted from, the outcome in units of `e_scale`.
     """
 
     df_method: str
     reml: bool
     singular: bool
-    group: str
-    group_names: tuple[str, ...] = field(repr=False)
-    random_terms: tuple[str, ...]
-    correlated: bool
-    theta: FloatArray = field(repr=False)
-    random_covariance: FloatArray = field(repr=False)
-    modes: FloatArray = field(repr=False)
-    mode_sds: FloatArray = field(repr=False)
-    random_plan: DesignPlan = field(repr=False)
+    parts: tuple[RandomPart, ...] = field(repr=False)
     parameters: VarianceParameters = field(repr=False)
     basis: FloatArray = field(repr=False)  # (p, p) coefficients = basis @ those of Q
-    optimiser: MixedFit = field(repr=False)
+    optimiser: MixedFit | BlockFit = field(repr=False)
+    products: GroupProducts | BlockProducts = field(repr=False)
+    e_scale: float = field(repr=False)
 
     @property
     def title(self) -> str:
@@ -63,28 +110,83 @@ class MixedResult(RegressionResult):
         return f"Mixed model of {self.outcome} by {self.group} ({method})"
 
     @property
+    def group(self) -> str:
+        """The grouping factor; of several, all joined by "and"."""
+        return " and ".join(dict.fromkeys(part.group for part in self.parts))
+
+    @property
+    def theta(self) -> FloatArray:
+        """(k,) elements of lme4's relative covariance factors, term by term."""
+        return np.concatenate([part.theta for part in self.parts])
+
+    @property
+    def group_names(self) -> tuple[str, ...]:
+        """(G,) names of the groups of the one random term."""
+        return self._only("group_names").names
+
+    @property
+    def random_terms(self) -> tuple[str, ...]:
+        """(q,) names of the random effects of the one random term."""
+        return self._only("random_terms").terms
+
+    @property
+    def correlated(self) -> bool:
+        """Whether the random effects of the one random term are correlated."""
+        return self._only("correlated").term.correlated
+
+    @property
+    def random_covariance(self) -> FloatArray:
+        """(q, q) variances and covariances of the one random term."""
+        return self._only("random_covariance").covariance
+
+    @property
+    def modes(self) -> FloatArray:
+        """(G, q) conditional modes of the one random term, in the order of `group_names`."""
+        return self._only("modes").modes
+
+    @property
+    def mode_sds(self) -> FloatArray:
+        """(G, q) their conditional standard deviations."""
+        return self._only("mode_sds").mode_sds
+
+    @property
+    def random_plan(self) -> DesignPlan:
+        """The columns of the one random term."""
+        return self._only("random_plan").plan
+
+    def _only(self, name: str) -> RandomPart:
+        if len(self.parts) > 1:
+            raise NotSupportedError(
+                f".{name} of a model with several random terms", instead="Use .parts."
+            )
+        return self.parts[0]
+
+    @property
     def variance_components(self) -> pd.DataFrame:
         """Variances with lme4's columns: group, term1, term2, vcov, sdcor.
 
-        Variances first, then covariances (term2 set, sdcor the correlation), the residual last.
-        Slopes that are uncorrelated (`||`) are numbered as groups of their own, as lme4 does.
+        Term by term, variances before covariances (term2 set, sdcor the correlation); the
+        residual last. Several terms of one factor, and slopes that are uncorrelated (`||`), are
+        numbered as groups of their own, as lme4 does.
         """
         names = ["group", "term1", "term2", "vcov", "sdcor"]
         return pd.DataFrame(self._components(), columns=names)
 
     def _components(self) -> list[tuple[str, str | None, str | None, float, float]]:
-        cov, names = self.random_covariance, self.random_terms
-        sds = np.sqrt(np.diag(cov))
         rows: list[tuple[str, str | None, str | None, float, float]] = []
-        for i, name in enumerate(names):
-            group = self.group if self.correlated or i == 0 else f"{self.group}.{i}"
-            rows.append((group, name, None, float(cov[i, i]), float(sds[i])))
-        if self.correlated:
+        pieces = [piece for part in self.parts for piece in _correlated_pieces(part)]
+        labels = unique_labels([part.group for part, _ in pieces])
+        for (part, columns), label in zip(pieces, labels, strict=True):
+            cov = part.covariance[np.ix_(columns, columns)]
+            names = [part.terms[j] for j in columns]
+            sds = np.sqrt(np.diag(cov))
+            for i, name in enumerate(names):
+                rows.append((label, name, None, float(cov[i, i]), float(sds[i])))
             for i in range(len(names)):
                 for j in range(i + 1, len(names)):
                     size = sds[i] * sds[j]
                     correlation = float(cov[i, j] / size) if size > 0 else np.nan
-                    rows.append((self.group, names[i], names[j], float(cov[i, j]), correlation))
+                    rows.append((label, names[i], names[j], float(cov[i, j]), correlation))
         sigma = float(self.fit["sigma"])
         rows.append(("Residual", None, None, sigma**2, sigma))
         return rows
@@ -92,16 +194,18 @@ class MixedResult(RegressionResult):
     @property
     def random_effects(self) -> pd.DataFrame:
         """Conditional modes: group, level, term, estimate, conditional_sd; lme4's `ranef`."""
-        n_groups, q = self.modes.shape
-        return pd.DataFrame(
-            {
-                "group": self.group,
-                "level": np.repeat(np.array(self.group_names, dtype=object), q),
-                "term": list(self.random_terms) * n_groups,
-                "estimate": self.modes.ravel(),
-                "conditional_sd": self.mode_sds.ravel(),
+        frames = []
+        for part in self.parts:
+            n_groups, q = part.modes.shape
+            columns = {
+                "group": part.group,
+                "level": np.repeat(np.array(part.names, dtype=object), q),
+                "term": list(part.terms) * n_groups,
+                "estimate": part.modes.ravel(),
+                "conditional_sd": part.mode_sds.ravel(),
             }
-        )
+            frames.append(pd.DataFrame(columns))
+        return pd.concat(frames, ignore_index=True)
 
     def wald(self, terms: Sequence[str] | str | None = None) -> pd.DataFrame:
         """Test that several coefficients are zero at once; all but the intercept by default.
@@ -128,31 +232,90 @@ class MixedResult(RegressionResult):
         its group, has a missing prediction.
         """
         formula = self.encoding.formula
-        random = formula.random[0]
         names = formula.random_columns if random_effects else ()
-        columns, complete = complete_columns(data, [*formula.predictor_columns, *names])
+        columns, complete = complete_columns(
+            data,
+            list(dict.fromkeys((*formula.predictor_columns, *names))),
+            any_of=formula.alternatives if random_effects else (),
+            optional=formula.optional_columns if random_effects else (),
+        )
         n = int(complete.sum())
         fitted = self._fixed_part(columns, n)
         if random_effects:
-            groups = groups_of(random.group, columns)
-            place = {name: i for i, name in enumerate(self.group_names)}
-            modes = np.vstack((self.modes, np.zeros(self.modes.shape[1])))
-            of_group = modes[[place.get(name, -1) for name in groups.names]]
-            values = variable_values(random.terms, columns, self.encoding, n)
-            z = expand(self.random_plan, values, slice(0, n))
-            fitted = fitted + (z * of_group[groups.codes]).sum(axis=1)
+            for part in self.parts:
+                fitted = fitted + part.of_rows(columns, self.encoding, n)
         predictions = np.full(len(complete), np.nan)
         predictions[complete] = fitted
         return series_like(data, self.outcome, predictions)
 
+    def predict_mean(self, data: Any, *, conf_level: float | None = None) -> pd.DataFrame:
+        """Predicted mean of the average group for every row of a table, with its interval.
+
+        Parameters
+        ----------
+        data : frame
+            With the columns of the fixed part; a row that lacks one has missing values.
+        conf_level : float, optional
+            That of the fit if left out.
+
+        Returns
+        -------
+        DataFrame
+            estimate, std_error, df, ci_low, ci_high: Wald, with the df of the fit's method. The
+            interval is of the mean; single rows and groups vary about it.
+        """
+        level = self.conf_level if conf_level is None else conf_level
+        check_level(level)
+        formula = self.encoding.formula
+        columns, complete = complete_columns(data, formula.predictor_columns)
+        n = int(complete.sum())
+        values = variable_values(formula.terms, columns, self.encoding, n)
+        on_q = expand(self.plan, values, slice(0, n)) @ self.basis
+        variance = np.einsum("np,pr,nr->n", on_q, self.parameters.vcov, on_q)
+        df = np.full(n, np.inf)
+        if self.df_method != "z":
+            df = satterthwaite_df(self.parameters, on_q)
+        estimate, error = self._fixed_part(columns, n), np.sqrt(variance)
+        half = critical_value(level, df) * error
+        found = np.full((len(complete), 5), np.nan)
+        found[complete] = np.column_stack((estimate, error, df, estimate - half, estimate + half))
+        names = ["estimate", "std_error", "df", "ci_low", "ci_high"]
+        return pd.DataFrame(found, columns=names, index=getattr(data, "index", None))
+
     def _fit_sentences(self) -> tuple[str, ...]:
-        parts = [
-            f"{name} SD {sd:.3f}" if other is None else f"correlation {name}, {other} {sd:.2f}"
-            for group, name, other, _, sd in self._components()
-            if group != "Residual"
-        ]
-        return (
-            f"{self.formula}; {self.fit['n_obs']} rows in {self.fit['n_groups']} groups of "
-            f"{self.group}.",
-            f"Between groups: {', '.join(parts)}; residual SD {self.fit['sigma']:.3f}.",
-        )
+        by_group: dict[str, list[str]] = {}
+        for group, name, other, _, size in self._components():
+            words = f"{name} SD {size:.3f}" if other is None else ""
+            words = words or f"correlation {name}, {other} {size:.2f}"
+            by_group.setdefault(group, []).append(words)
+        by_group.pop("Residual")
+        n_groups = self.fit["n_groups"]
+        residual = f"residual SD {self.fit['sigma']:.3f}."
+        if len(self.parts) == 1:
+            words = ", ".join(word for parts in by_group.values() for word in parts)
+            counts = f"{self.parts[0].modes.shape[0]} groups of {self.group}"
+            between = f"Between groups: {words}; {residual}"
+        else:
+            counts = " and ".join(f"{n} groups of {name}" for name, n in n_groups.items())
+            words = "; ".join(f"{group}: {', '.join(parts)}" for group, parts in by_group.items())
+            between = f"Between groups of {words}; {residual}"
+        return (f"{self.formula}; {self.fit['n_obs']} rows in {counts}.", between)
+
+
+def _correlated_pieces(part: RandomPart) -> list[tuple[RandomPart, list[int]]]:
+    """Columns of a term that are correlated with each other: all, or each by itself."""
+    columns = list(range(len(part.terms)))
+    return [(part, columns)] if part.term.correlated else [(part, [j]) for j in columns]
+
+
+def unique_labels(labels: Sequence[str]) -> list[str]:
+    """Labels as R's make.names(unique=TRUE) makes them where some are the same: g, g.1."""
+    if len(set(labels)) == len(labels):
+        return list(labels)
+    seen: dict[str, int] = {}
+    found = []
+    for label in (re.sub(r"[^\w.]", ".", label) for label in labels):
+        count = seen.get(label, 0)
+        found.append(f"{label}.{count}" if count else label)
+        seen[label] = count + 1
+    return found

@@ -1,6 +1,6 @@
 """The study file: its keys, and reading it with every fault at once.
 
-Keys are explained in studies/README.md. What a later version will do (invariance, ties, Word)
+Keys are explained in studies/README.md. What a later version will do (memberships, ties, Word)
 is known here by name, so that it is refused and not ignored.
 """
 
@@ -18,19 +18,13 @@ from collabsurvey.errors import StudyError
 from collabsurvey.instruments.faults import faults_of
 from collabsurvey.instruments.yaml_tree import Document, Fault, parse
 from collabsurvey.responses.responses import Role
-from collabsurvey.study.plans import Analysis, Section, Unit
+from collabsurvey.study.plans import Analysis, MeasurementPlan, Section, StructurePlan, Unit
 
 Scalar = str | int | float | bool
 
 LATER: dict[tuple[str, ...], str] = {
     ("membership",): "Give the partnership as a role of the responses instead.",
     ("ties",): "Leave it out.",
-    **{
-        ("analysis", "structure", key): "Leave it out; 'exploratory: true' looks for the factors "
-        "of the answers."
-        for key in ("estimator", "model", "ordered")
-    },
-    ("analysis", "invariance"): "Leave it out.",
 }
 OF_SCALES = {"scales", "reverse_keyed", "response_range", "min_valid"}
 OF_INSTRUMENTS = {"slots"}
@@ -248,7 +242,9 @@ def _rules(study: StudyFile, document: Document) -> list[Fault]:
         fault(("study",), "name either 'responses' or 'scores' (and not both).")
     _input_rules(study, fault)
     _model_rules(study, fault)
-    if study.scores is not None and study.analysis.exploratory is not None:
+    _measurement_rules(study.analysis, fault)
+    structure = study.analysis.structure
+    if study.scores is not None and (structure.exploratory is not None or structure.confirms):
         fault(
             ("analysis", "structure"),
             "the study starts from scores, so there are no answers to look for factors in. Leave "
@@ -274,13 +270,41 @@ def _rules(study: StudyFile, document: Document) -> list[Fault]:
 def _need_answers(study: StudyFile, fault: Any) -> None:
     """Keys about single answers, in a study that has none."""
     asked = study.analysis.model_fields_set
-    for key in ("screening", "missing"):
+    for key in ("screening", "missing", "invariance"):
         if key in asked and getattr(study.analysis, key) is not None:
             fault(
                 ("analysis", key),
                 f"the study starts from scores, so there are no answers for {key!r} to look at. "
                 "Leave it out.",
             )
+
+
+def _measurement_rules(analysis: Analysis, fault: Any) -> None:
+    """Keys of measurement models that contradict each other, or have no effect."""
+    plans: dict[str, MeasurementPlan] = {"structure": analysis.structure}
+    if analysis.invariance is not None:
+        plans["invariance"] = analysis.invariance
+    for name, plan in plans.items():
+        here = ("analysis", name)
+        if isinstance(plan, StructurePlan) and not plan.confirms:
+            for key in sorted(plan.model_fields_set & {"ordered", "missing", "cluster"}):
+                fault(
+                    (*here, key),
+                    f"{key!r} belongs to a confirmatory model, which is asked for with "
+                    "'estimator: auto'. Add that, or leave it out.",
+                )
+            continue
+        continuous = plan.estimator in ("ML", "MLR")
+        if plan.estimator == "WLSMV" and plan.ordered is False:
+            fault((*here, "ordered"), "WLSMV is for ordered answers. Say estimator: MLR.")
+        if continuous and plan.ordered not in ("auto", False):
+            fault((*here, "ordered"), f"{plan.estimator} takes answers as numbers. Say WLSMV.")
+        if plan.missing == "fiml" and (
+            plan.estimator == "WLSMV" or plan.ordered not in ("auto", False)
+        ):
+            fault((*here, "missing"), "'fiml' is not for ordered answers. Say pairwise.")
+        if plan.missing == "pairwise" and (continuous or plan.ordered is False):
+            fault((*here, "missing"), "'pairwise' is for ordered answers. Say fiml.")
 
 
 def _input_rules(study: StudyFile, fault: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 Unit = Literal["respondent", "school", "pupil"]
@@ -53,19 +53,68 @@ class ExploratoryPlan(Section):
     compare: bool = True  # also comparison data, which takes some seconds
 
 
-class StructurePlan(Section):
-    """How many things the questionnaires measure; confirmatory keys are known to be refused."""
+class MeasurementPlan(Section):
+    """How answers enter a model of what questions measure.
+
+    `estimator`: auto is MLR where every question has five answers or more, whose numbers then
+    serve as well as ordered steps, and WLSMV otherwise (Rhemtulla, Brosseau-Liard & Savalei, 2012,
+    doi:10.1037/a0029315). `ordered`: with WLSMV, questions of at most seven answers, the most that
+    study looked at. `missing`: auto keeps everybody who answered anything; full information with
+    MLR, which is right if gaps depend on what was answered, and with WLSMV each correlation from
+    those who have both. `cluster`: auto takes errors over schools, because staff of one school are
+    alike, where there are ten schools or more: with fewer they would rest on chance.
+    """
+
+    estimator: Literal["auto", "WLSMV", "MLR", "ML"] | None = None
+    ordered: Literal["auto"] | bool | tuple[str, ...] = "auto"
+    missing: Literal["auto", "fiml", "pairwise", "listwise"] = "auto"
+    cluster: str | None = "auto"
+
+    @field_validator("cluster", mode="before")
+    @classmethod
+    def _auto_or_none(cls, value: Any) -> Any:
+        """`true` takes schools, `false` nothing."""
+        return {True: "auto", False: None}[value] if isinstance(value, bool) else value
+
+
+class StructurePlan(MeasurementPlan):
+    """What the questionnaires measure: looked for (exploratory), or checked (confirmatory)."""
 
     exploratory: ExploratoryPlan | None = None
-    estimator: Any = None
-    model: Any = None
-    ordered: Any = None
+    model: str | None = None  # in lavaan's language, or a file with it
 
     @field_validator("exploratory", mode="before")
     @classmethod
     def _true_or_keys(cls, value: Any) -> Any:
         """`true` asks for the defaults, `false` for nothing."""
         return true_or_keys(value, ExploratoryPlan)
+
+    @property
+    def confirms(self) -> bool:
+        """Whether a confirmatory model is asked for."""
+        return self.estimator is not None or self.model is not None
+
+
+Divided = Literal["wave", "staff_role", "cohort", "partnership"]
+
+
+class InvariancePlan(MeasurementPlan):
+    """Whether the questionnaire works the same in every wave, and for every kind of staff.
+
+    `by`: wave and staff_role where the answers have them, because averages are compared by them.
+    `levels`: all, because what may be compared depends on how far the ladder holds.
+    """
+
+    by: tuple[Divided, ...] | None = Field(default=None, min_length=1)
+    levels: tuple[Literal["configural", "metric", "scalar", "strict"], ...] | None = Field(
+        default=None, min_length=1
+    )
+    scales: tuple[str, ...] = ()  # all if left out
+
+    @field_validator("by", "levels", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
 
 
 class ScreeningPlan(Section):
@@ -129,13 +178,17 @@ class Analysis(Section):
     structure: StructurePlan = StructurePlan()
     screening: ScreeningPlan | None = ScreeningPlan()
     missing: MissingPlan | None = None
-    invariance: Any = None
+    invariance: InvariancePlan | None = None
 
-    @field_validator("screening", mode="before")
+    @field_validator("screening", "invariance", mode="before")
     @classmethod
-    def _true_or_keys(cls, value: Any) -> Any:
+    def _true_or_keys(cls, value: Any, info: ValidationInfo) -> Any:
         """`true` asks for the defaults, `false` for nothing."""
-        return true_or_keys(value, ScreeningPlan)
+        plans: dict[str | None, type[Section]] = {
+            "screening": ScreeningPlan,
+            "invariance": InvariancePlan,
+        }
+        return true_or_keys(value, plans[info.field_name])
 
     @property
     def exploratory(self) -> ExploratoryPlan | None:

@@ -65,19 +65,7 @@ def scale_sets(
         Scales that are unknown or cannot take part, or sets that allow no such analysis: all
         of them together.
     """
-    faults: list[str] = []
-    if plan.scales:
-        sets = _named_set(plan.scales, instrument, parts, faults)
-    else:
-        sets = [
-            _suitable_set(title, scales, instrument) for title, scales in parts.items() if scales
-        ]
-        sets = [chosen for chosen in sets if chosen.scales]
-        if not sets:
-            faults.append(
-                f"no scale has {FEWEST_ITEMS} or more items that are meant to go together. Leave "
-                "'structure' out."
-            )
+    sets, faults = sets_of(plan.scales, instrument, parts, leave_out="structure")
     for chosen in sets:
         most = most_factors(len(chosen.items)) if len(chosen.items) >= FEWEST_ITEMS else 0
         if isinstance(plan.n_factors, int) and plan.n_factors > most:
@@ -89,6 +77,30 @@ def scale_sets(
     if faults:
         raise StudyError(WHERE, list(dict.fromkeys(faults)))
     return tuple(sets)
+
+
+def sets_of(
+    names: Sequence[str],
+    instrument: Instrument,
+    parts: Mapping[str, Sequence[str]],
+    *,
+    leave_out: str,
+) -> tuple[list[ScaleSet], list[str]]:
+    """Sets of scales, those named or those of each questionnaire; and what is wrong with them.
+
+    `leave_out` is the key to leave out where no scale can take part.
+    """
+    faults: list[str] = []
+    if names:
+        return _named_set(names, instrument, parts, faults), faults
+    sets = [_suitable_set(title, scales, instrument) for title, scales in parts.items() if scales]
+    sets = [chosen for chosen in sets if chosen.scales]
+    if not sets:
+        faults.append(
+            f"no scale has {FEWEST_ITEMS} or more items that are meant to go together. Leave "
+            f"{leave_out!r} out."
+        )
+    return sets, faults
 
 
 def _suitable_set(title: str, names: Sequence[str], instrument: Instrument) -> ScaleSet:
@@ -227,17 +239,7 @@ def explore(
     items = chosen.items
     people = one_row_each(responses, items, seed=seed)
     n_rows = len(people.responses.frame)
-    fewest = _fewest(people.responses, items, plan.missing)
-    needed = max(FEWEST_PEOPLE, PEOPLE_PER_ITEM * len(items))
-    if fewest < needed:
-        every = "every item" if plan.missing == "listwise" else "any two of the items"
-        raise NotEnoughDataError(
-            f"Factor analysis of {len(items)} items",
-            what=f"people who answered {every} ({FEWEST_PEOPLE}, and {PEOPLE_PER_ITEM} for each "
-            "item)",
-            found=fewest,
-            needed=needed,
-        )
+    fewest = enough_people(people.responses, items, plan.missing)
     how_many = retention(
         people.responses,
         list(items),
@@ -265,6 +267,28 @@ def explore(
         n_repeated=people.n_repeated,
         fewest=fewest,
     )
+
+
+def enough_people(responses: Responses, items: Sequence[str], missing: str) -> int:
+    """People behind the correlation with the fewest.
+
+    Raises
+    ------
+    NotEnoughDataError
+        Fewer than 100, or than five for each item.
+    """
+    fewest = _fewest(responses, items, missing)
+    needed = max(FEWEST_PEOPLE, PEOPLE_PER_ITEM * len(items))
+    if fewest < needed:
+        every = "every item" if missing == "listwise" else "any two of the items"
+        raise NotEnoughDataError(
+            f"Factor analysis of {len(items)} items",
+            what=f"people who answered {every} ({FEWEST_PEOPLE}, and {PEOPLE_PER_ITEM} for each "
+            "item)",
+            found=fewest,
+            needed=needed,
+        )
+    return fewest
 
 
 def _fewest(responses: Responses, items: Sequence[str], missing: str) -> int:

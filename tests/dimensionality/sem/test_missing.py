@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -136,7 +138,7 @@ def test_small_parts_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = whole.curvature(point, along, 8), whole.first_order(point, along, 8)
     for module in ("em_normal", "missing_patterns", "missing_scores"):
         folder = "numerics" if module == "em_normal" else "dimensionality.sem"
-        monkeypatch.setattr(f"collabsurvey.{folder}.{module}.CELLS", 200)
+        monkeypatch.setattr(import_module(f"collabsurvey.{folder}.{module}"), "CELLS", 200)
     parts = MissingNormal([x])
     assert_allclose(parts.value(point), whole.value(point), rtol=RTOL)
     assert_allclose(parts.curvature(point, along, 8), expected[0], rtol=1e-9)

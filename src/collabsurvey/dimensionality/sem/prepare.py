@@ -130,9 +130,7 @@ def check_options(options: Options) -> Options:
     estimator = options.estimator
     if isinstance(options.ordered, str):
         raise OptionError("ordered", options.ordered, allowed=("a list of items, or True for all",))
-    if (
-        options.ordered is True or (options.ordered and not isinstance(options.ordered, bool))
-    ) and (estimator not in (*ORDINAL, "ULS")):
+    if _any_ordered(options.ordered) and estimator not in ORDINAL:
         if estimator != "ML":
             raise OptionError(
                 "estimator", estimator, allowed=(*ORDINAL, "or no ordered items with it")

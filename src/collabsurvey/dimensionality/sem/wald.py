@@ -20,6 +20,7 @@ from collabsurvey.dimensionality.sem.model import Model
 from collabsurvey.errors import DataError, FaultsError, UnknownNameError
 from collabsurvey.numerics.typing import FloatArray
 
+HELD = 1e-7  # standard error, against those of its parameters, of an equality that holds already
 NEGLIGIBLE = 1e-10  # share of its variance that an equality must keep beside the others
 
 
@@ -79,7 +80,10 @@ def wald_statistic(
     scale = np.sqrt(np.diag(spread))
     if not np.isfinite(scale).all():
         raise DataError("A Wald test needs the errors of the estimates, which are not known here.")
-    unit = spread / np.outer(scale, scale) if scale.all() else np.zeros_like(spread)
+    # An equality that holds already has a variance of rounding error only.
+    size = np.abs(jacobian) @ np.sqrt(np.maximum(np.diag(vcov), 0.0))
+    varies = scale > HELD * size
+    unit = spread / np.outer(scale, scale) if varies.all() else np.zeros_like(spread)
     if np.linalg.eigvalsh(unit)[0] < NEGLIGIBLE:
         raise DataError(
             "The equalities of a Wald test repeat each other, or one holds in the model already. "

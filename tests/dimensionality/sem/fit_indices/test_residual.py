@@ -18,7 +18,7 @@ from collabsurvey.dimensionality.sem.sample import Sample
 from collabsurvey.dimensionality.sem.two_level import two_level_sample
 from dimensionality.sem.fit_indices.fitted_models import CASES, fitted
 from dimensionality.sem.fit_indices.stored_fits import stored_fits
-from dimensionality.sem.two_level_models import codes, em_unrestricted
+from dimensionality.sem.two_level_em import em_unrestricted
 from support import dataset, gold, matrix
 
 FITS = {fit.name: fit for fit in stored_fits()}
@@ -48,7 +48,7 @@ def test_two_levels_agree_with_lavaan(*, stopped: bool) -> None:
     items = values["implied"]["within"]["cov"]["rows"]
     data = dataset("bhr2000").dropna(subset=items)
     sample = two_level_sample(
-        data[items].to_numpy(), codes(data["GRP"].tolist()), items, items, items
+        data[items].to_numpy(), np.unique(data["GRP"], return_inverse=True)[1], items, items, items
     )
     whole = em_unrestricted(sample.levels) if stopped else sample.saturated
     implied = [matrix(values["implied"][level]["cov"]).to_numpy() for level in ("within", "GRP")]
