@@ -31,11 +31,11 @@ from collabsurvey.numerics.typing import FloatArray, IntArray
 STEP = 1e-3  # of the central differences, relative; their error is of order STEP^2
 NEWTON_STEPS = 15
 BFGS_STEPS = 100
-CLOSE = 1e-5  # what another BFGS step must promise, in deviance
+CLOSE = 1e-6  # what another BFGS step must promise, in deviance
 SHORTER = (1.0, 0.3, 0.1, 0.03, 0.01, 0.001)
 LONGEST = 2.0  # largest change of an element of theta in one step
 FEWEST, MOST = 0.01, 25.0  # relative variances between which the search starts
-SAME_HESSIAN = 3e-3  # relative change of theta below which a Hessian is used again
+SAME_HESSIAN = 1e-4  # relative change of theta below which a Hessian is used again
 LEAST_R2 = 1e-14  # share of the residual sum of squares at which the criterion stops falling
 
 Lowers = tuple[FloatArray, ...]

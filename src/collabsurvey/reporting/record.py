@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     import pandas as pd
 
-    from collabsurvey.dimensionality import EfaResult, RetentionResult
+    from collabsurvey.dimensionality import EfaResult, RetentionResult, SemResult, ValidityResult
+    from collabsurvey.invariance import LadderResult
+    from collabsurvey.invariance.consequences_result import ConsequencesResult
+    from collabsurvey.invariance.partial_result import PartialResult
     from collabsurvey.moments import AnswerTables
     from collabsurvey.multilevel import AggregateResult, IccResult
     from collabsurvey.quality import LittleResult, MissingnessResult, ScreenResult
@@ -75,6 +78,53 @@ class StructureRecord:
     n_people: int
     n_repeated: int  # further rows of the same people that were left out
     fewest: int  # people behind the correlation with the fewest
+
+
+@dataclass(frozen=True, eq=False)
+class ConfirmatoryRecord:
+    """Whether questions measure what they were written for, from one answer of each person."""
+
+    title: str  # of the questionnaire; empty where the study file names the items itself
+    factors: Mapping[str, str]  # name in the model → id of its scale, or that name again
+    items: Mapping[str, str]  # name in the model → item id
+    left_out: Mapping[str, str]  # title of a scale → why it takes no part
+    own_model: bool  # whether the study file holds the model
+    fit: SemResult
+    validity: ValidityResult | None  # None where the model did not converge
+    why: str  # of the estimator, in words
+    n_clusters: int | None  # groups the errors are over; None where they are not
+    wave: str  # whose answers; empty where there are no waves
+    n_people: int
+    n_repeated: int  # further rows of the same people that were left out
+    fewest: int  # people behind the correlation with the fewest
+
+
+@dataclass(frozen=True, eq=False)
+class InvarianceRecord:
+    """Whether one scale (or questionnaire) works the same in all groups, or why that is unknown."""
+
+    by: str  # role
+    title: str  # of the questionnaire
+    factors: Mapping[str, str]  # name in the model → id of its scale
+    items: Mapping[str, str]  # name in the model → item id
+    groups: Mapping[str, int]  # label → people, those compared; the first is the reference
+    small: Mapping[str, int]  # groups with too few people, left out
+    repeated: bool  # waves of the same people, fitted together
+    n_people: int
+    n_linked: int  # fewest people that two waves share; 0 where groups are no waves
+    wave: str  # whose answers, where the groups are no waves
+    n_repeated: int  # further rows of the same people that were left out
+    n_clusters: int | None
+    why: str  # of the estimator, in words
+    result: LadderResult | None
+    reason: str  # why there is no result
+    partial: PartialResult | None = None  # where averages cannot be compared: which items differ
+    consequences: ConsequencesResult | None = None
+
+    @property
+    def scales(self) -> tuple[str, ...]:
+        """Ids of the scales that are looked at together."""
+        return tuple(self.factors.values())
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +197,8 @@ class RunRecord:
     item_analyses: Mapping[str, ItemAnalysisResult] = field(default_factory=dict)
     answers: AnswerTables | None = None
     structures: tuple[StructureRecord, ...] = ()
+    confirmatory: tuple[ConfirmatoryRecord, ...] = ()
+    invariance: tuple[InvarianceRecord, ...] = ()
     screening: ScreeningRecord | None = None
     completeness: CompletenessRecord | None = None
     absences: tuple[AbsenceRecord, ...] = ()

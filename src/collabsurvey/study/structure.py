@@ -206,13 +206,28 @@ def one_row_each(responses: Responses, items: Sequence[str], *, seed: int) -> Pe
     return People(responses.replace(frame=frame), wave, n - len(frame))
 
 
+def once_each(responses: Responses, items: Sequence[str], *, seed: int) -> People:
+    """One row a person and wave, by the same rule; people without an id are one each."""
+    names = list(items)
+    frame = _answered(responses, names)
+    n = len(frame)
+    if {"respondent", "wave"} <= set(responses.roles):
+        rng = np.random.default_rng(seed)
+        frame = _once(frame, responses, names, rng, also=[responses.roles["wave"]])
+    return People(responses.replace(frame=frame), "", n - len(frame))
+
+
 def _answered(responses: Responses, items: list[str]) -> pd.DataFrame:
     frame: pd.DataFrame = responses.frame
     return frame[frame[items].notna().any(axis=1)]
 
 
 def _once(
-    frame: pd.DataFrame, responses: Responses, items: list[str], rng: np.random.Generator
+    frame: pd.DataFrame,
+    responses: Responses,
+    items: list[str],
+    rng: np.random.Generator,
+    also: Sequence[str] = (),
 ) -> pd.DataFrame:
     """First row of each person after sorting by key, so that the order of the file is no matter."""
     who = responses.roles["respondent"]
@@ -222,7 +237,7 @@ def _once(
     ordered = ordered.iloc[rng.permutation(len(ordered))]
     fullest = (-ordered[items].notna().sum(axis=1)).sort_values(kind="stable").index
     ordered = ordered.loc[fullest]
-    again = ordered[who].notna() & ordered.duplicated(who)
+    again = ordered[who].notna() & ordered.duplicated([who, *also])
     return frame.loc[ordered.index[~again].sort_values()]
 
 

@@ -167,7 +167,7 @@ def prepare(data: Any, text: str, options: Options, *, mixed: bool = False) -> P
     """
     options = check_options(options)
     columns = _columns(data)
-    labels = ("",)
+    labels: tuple[str, ...] = ("",)
     if options.group is not None and re.search(r"\bc\s*\(", text):
         labels = group_labels(data, options.group)  # for c(a, b)*x, one modifier a group
     first = build(

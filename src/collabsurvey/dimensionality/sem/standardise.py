@@ -49,8 +49,8 @@ def standards(model: Model, kind: Kind = "all") -> Standards:
         times.append(t)
         by.append(b)
     unit = np.array([row.op == "~*~" and kind != "latent" for row in model.parameters])
-    places = np.array(by, dtype=np.int64).reshape(-1, 2)
-    return Standards(np.array(times, dtype=np.int64), places, unit)
+    divisors = np.array(by, dtype=np.int64).reshape(-1, 2)
+    return Standards(np.array(times, dtype=np.int64), divisors, unit)
 
 
 class _Places:
