@@ -134,8 +134,7 @@ def alignment(
     A parameter counts as the same in the groups of the set that Asparouhov & Muthén's search
     ends with (pairs connected at p > .01, then differences from the set's average at p < .001).
     Up to a quarter of parameters outside, means are still trustworthy in simulations (Muthén &
-    Asparouhov, 2014). The criterion differs from the one of R's sirt by the weights only (there
-    all pairs count the same unless told otherwise), if `align.pow` is (.25, .25) there.
+    Asparouhov, 2014).
     """
     _check(method, metric, errors, epsilon, starts, n_boot)
     check_level(conf_level)

@@ -73,9 +73,8 @@ def quantile(link: Link, probability: FloatArray) -> FloatArray:
 def slopes(link: Link, a: FloatArray, b: FloatArray) -> Slopes:
     """log(F(a) - F(b)) and its first derivatives; a > b everywhere."""
     if link == "logit":  # F(a) - F(b) = F(a) F(-b) (1 - exp(b - a))
-        step = b - a
-        between = -1 / np.expm1(-step)  # exp(b - a) / (1 - exp(b - a)), 0 beside infinity
-        between = np.where(np.isfinite(step), between, 0.0)
+        step = np.maximum(b - a, -FAR)
+        between = 1 / np.expm1(-step)  # exp(b - a) / (1 - exp(b - a))
         loglik = log_expit(a) + log_expit(-b) + np.log(-np.expm1(step))
         return Slopes(loglik, expit(-a) + between, -expit(b) - between)
     if link == "probit":

@@ -138,6 +138,12 @@ def df_total(products: BlockProducts) -> int:
     return products.n_rows - (products.n_fixed if products.reml else 0)
 
 
+def criterion_without_random(products: BlockProducts) -> float:
+    """The criterion where every variance is zero: V and Q'Q are the identity, Q'e is zero."""
+    n = df_total(products)
+    return float(n * (1 + np.log(2 * np.pi * products.ee / n)))
+
+
 @dataclass(frozen=True)
 class Profiled:
     """Fixed effects and criterion, from what V^-1 makes of [Q, e]."""

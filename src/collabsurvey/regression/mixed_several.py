@@ -22,6 +22,7 @@ from collabsurvey.numerics.mixed_blocks import (
     BlockProducts,
     Pattern,
     block_variance_parameters,
+    criterion_without_random,
     fit_blocks,
 )
 from collabsurvey.numerics.mixed_coupling import Coupling
@@ -85,7 +86,6 @@ def several_terms(model: Prepared, *, reml: bool) -> Fitted:
     parameters = block_variance_parameters(products, found)
     parts = _parts(model, made, factors, found)
     order = lme4_order([len(part.names) for part in parts])
-    without = products.evaluate(tuple(np.zeros_like(lower) for lower in found.lowers))
     return Fitted(
         made=made,
         products=products,
@@ -95,7 +95,7 @@ def several_terms(model: Prepared, *, reml: bool) -> Fitted:
         beta=found.at.beta * made.e_scale,
         sigma2=found.sigma2 * made.e_scale**2,
         criterion=found.at.criterion,
-        criterion_without=without.criterion,
+        criterion_without=criterion_without_random(products),
         of_random=_row_variance(model, made, factors, found),
         n_groups={parts[i].group: len(parts[i].names) for i in order},
         singular=tuple(_singular(model, factors, found)),

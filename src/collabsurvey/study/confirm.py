@@ -92,7 +92,9 @@ def _own_model(
     used = dict.fromkeys(name for one in syntax.statements for name in (one.lhs, one.rhs) if name)
     items = [name for name in used if name not in latent]
     faults = [
-        str(UnknownNameError("item", name, available=instrument.item_ids, where="The questionnaire"))
+        str(
+            UnknownNameError("item", name, available=instrument.item_ids, where="The questionnaire")
+        )
         for name in items
         if name not in instrument.item_ids
     ]

@@ -157,7 +157,13 @@ class Rows:
 
 
 def rows_of(
-    by: Divided, responses: Responses, items: Sequence[str], *, complete: bool, least: int, seed: int
+    by: Divided,
+    responses: Responses,
+    items: Sequence[str],
+    *,
+    complete: bool,
+    least: int,
+    seed: int,
 ) -> Rows:
     """One row of each person (and wave), of groups that have enough people.
 

@@ -121,7 +121,9 @@ def measurement_faults(plan: MeasurementPlan, responses: Responses, where: str) 
             for name in plan.ordered
             if name not in known
         ]
-    named = known if plan.ordered is True else plan.ordered if isinstance(plan.ordered, tuple) else ()
+    named = (
+        known if plan.ordered is True else plan.ordered if isinstance(plan.ordered, tuple) else ()
+    )
     there = [item for item in named if item in known]
     sizes = responses.frame[there].nunique()
     if fine := list(sizes.index[sizes > MOST_CATEGORIES]):
@@ -153,7 +155,9 @@ def safe_names(names: Sequence[str], taken: Sequence[str] = ()) -> dict[str, str
     return found
 
 
-def factor_text(scales: Sequence[Scale], factors: Mapping[str, str], items: Mapping[str, str]) -> str:
+def factor_text(
+    scales: Sequence[Scale], factors: Mapping[str, str], items: Mapping[str, str]
+) -> str:
     """The model in which every scale is one factor of its items, by their safe names."""
     return "\n".join(
         f"{factors[scale.id]} =~ {' + '.join(items[item] for item in scale.items)}"

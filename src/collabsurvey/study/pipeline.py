@@ -16,6 +16,8 @@ from collabsurvey.reliability import ItemAnalysisResult, ReliabilityOverview
 from collabsurvey.reporting.record import (
     AbsenceRecord,
     CompletenessRecord,
+    ConfirmatoryRecord,
+    InvarianceRecord,
     ModelRecord,
     RunRecord,
     ScreeningRecord,
@@ -24,12 +26,21 @@ from collabsurvey.reporting.record import (
 from collabsurvey.responses import Responses
 from collabsurvey.study.conditions import CONF_LEVEL, Scored, school_means
 from collabsurvey.study.config import StudyFile
+from collabsurvey.study.confirm import Measured, confirm
 from collabsurvey.study.eligible import response_by_school
 from collabsurvey.study.fitting import fit_model
+from collabsurvey.study.invariance import compare, divided_by, sets_to_compare
 from collabsurvey.study.joining import Joined
 from collabsurvey.study.limits import limits_of
 from collabsurvey.study.model_tables import Tables, model_table
-from collabsurvey.study.plans import ExploratoryPlan, MissingPlan, ModelPlan, ScreeningPlan
+from collabsurvey.study.plans import (
+    Divided,
+    ExploratoryPlan,
+    InvariancePlan,
+    MissingPlan,
+    ModelPlan,
+    ScreeningPlan,
+)
 from collabsurvey.study.reading import Faults, StudyData
 from collabsurvey.study.structure import ScaleSet, explore, scale_sets
 from collabsurvey.study.trust import absences, completeness, screening
@@ -58,6 +69,7 @@ class Analyses:
     survey: Scored
     tables: Tables
     parts: Mapping[str, Sequence[str]] = field(default_factory=dict)  # questionnaire → its scales
+    measured: Sequence[Measured] = ()  # confirmatory models
     notes: Notes = field(default_factory=Notes)
     faults: Faults = field(default_factory=Faults)
     overview: ReliabilityOverview | None = None
@@ -65,6 +77,8 @@ class Analyses:
     items: dict[str, ItemAnalysisResult] = field(default_factory=dict)
     answers: AnswerTables | None = None
     structures: list[StructureRecord] = field(default_factory=list)
+    confirmatory: list[ConfirmatoryRecord] = field(default_factory=list)
+    invariance: list[InvarianceRecord] = field(default_factory=list)
     screening: ScreeningRecord | None = None
     completeness: CompletenessRecord | None = None
     absences: tuple[AbsenceRecord, ...] = ()
@@ -84,12 +98,7 @@ class Analyses:
                 partial(self.items_of, responses),
                 partial(self.answers_of, responses),
             ]
-            exploratory = self.study.analysis.exploratory
-            if exploratory is not None:
-                steps += [
-                    partial(self.structure_of, responses, exploratory, chosen)
-                    for chosen in scale_sets(exploratory, responses.instrument, self.parts)
-                ]
+            steps += self._on_structure(responses)
         if self.survey.unit == "respondent" and "school" in self.survey.frame.columns:
             steps += [self.between_schools, self.group_means]
         for plan in self.study.analysis.models:
@@ -107,6 +116,24 @@ class Analyses:
         if analysis.missing is not None:
             steps.append(partial(self.absences_of, responses, analysis.missing))
         return list(steps)
+
+    def _on_structure(self, responses: Responses) -> list[Callable[[], None]]:
+        """Steps that ask what the questions measure, and whether they do so everywhere."""
+        steps: list[Callable[[], None]] = []
+        analysis = self.study.analysis
+        if (exploratory := analysis.exploratory) is not None:
+            steps += [
+                partial(self.structure_of, responses, exploratory, chosen)
+                for chosen in scale_sets(exploratory, responses.instrument, self.parts)
+            ]
+        steps += [partial(self.confirmed, responses, model) for model in self.measured]
+        if (plan := analysis.invariance) is not None:
+            steps += [
+                partial(self.compared, responses, plan, by, chosen)
+                for by in divided_by(plan, responses)
+                for chosen in sets_to_compare(plan, responses, self.parts)
+            ]
+        return steps
 
     def screening_of(self, responses: Responses, plan: ScreeningPlan) -> None:
         """Signs of careless answers, and what leaving flagged rows out changes."""
@@ -154,6 +181,25 @@ class Analyses:
         if result is not None:
             self.structures.append(result)
 
+    def confirmed(self, responses: Responses, model: Measured) -> None:
+        """Whether the questions of a questionnaire measure what they were written for."""
+        plan, seed = self.study.analysis.structure, self.study.study.seed
+        where = f" ({model.title})" if model.title else ""
+        result = self.notes.attempt(
+            f"Do questions measure what they were written for{where}",
+            partial(confirm, plan, model, responses, seed=seed),
+        )
+        if result is not None:
+            self.confirmatory.append(result)
+
+    def compared(
+        self, responses: Responses, plan: InvariancePlan, by: Divided, chosen: ScaleSet
+    ) -> None:
+        """Whether a questionnaire works the same in all groups of a role."""
+        min_group, seed = self.study.privacy.min_group, self.study.study.seed
+        for record in compare(plan, by, chosen, responses, min_group=min_group, seed=seed):
+            self.invariance.append(record)
+
     def between_schools(self) -> None:
         """How much of the differences between people lies between schools, wave by wave.
 
@@ -200,10 +246,11 @@ def run_study(
     *,
     not_for: Mapping[str, tuple[str, ...]],
     parts: Mapping[str, Sequence[str]],
+    measured: Sequence[Measured] = (),
     progress: bool,
 ) -> RunRecord:
     """Calculate everything a study asks for; what the data cannot bear becomes a note."""
-    found = Analyses(study, data, survey, tables, parts)
+    found = Analyses(study, data, survey, tables, parts, measured)
     steps = found.steps()
     for step in track(steps, "Analysing", total=len(steps), show=progress):
         step()
@@ -231,6 +278,8 @@ def run_study(
         item_analyses=found.items,
         answers=found.answers,
         structures=tuple(found.structures),
+        confirmatory=tuple(found.confirmatory),
+        invariance=tuple(found.invariance),
         screening=found.screening,
         completeness=found.completeness,
         absences=found.absences,

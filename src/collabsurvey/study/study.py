@@ -12,10 +12,13 @@ from collabsurvey.errors import StudyError
 from collabsurvey.reporting import write_folder
 from collabsurvey.reporting.pseudonyms import read_key
 from collabsurvey.reporting.record import RunRecord
+from collabsurvey.responses import Responses
 from collabsurvey.study.conditions import Scored, check_group_size, scored
 from collabsurvey.study.config import StudyFile, located, read_study_file
+from collabsurvey.study.confirm import Measured, check_confirmatory, models_of
 from collabsurvey.study.eligible import check_eligible, for_one_wave
 from collabsurvey.study.fitting import columns_shown
+from collabsurvey.study.invariance import check_invariance
 from collabsurvey.study.joining import Joined
 from collabsurvey.study.model_tables import check_models, joined_tables
 from collabsurvey.study.names import unmatched_schools
@@ -118,10 +121,9 @@ class Study:
                 faults.attempt(lambda: check_eligible(survey, eligible))
             tables = joined_tables(self.plan, data, survey, faults)
             check_models(self.plan, tables, faults)
-        exploratory, responses = self.plan.analysis.exploratory, data.responses
-        if exploratory is not None and responses is not None:
-            parts = scales_by_questionnaire(self.plan, self.folder, responses.instrument)
-            faults.attempt(lambda: check_structure(exploratory, responses, parts))
+        notes = () if survey is None else unmatched_schools(self.plan, survey, data)
+        if data.responses is not None:
+            notes += self._check_measurement(data.responses, faults)
         columns = {
             f"{outcome} by {unit}" if outcome else f"survey by {unit}": tuple(
                 columns_shown(joined.frame)
@@ -130,7 +132,7 @@ class Study:
         }
         return StudyCheck(
             faults=tuple(dict.fromkeys(faults.sentences)),
-            notes=() if survey is None else unmatched_schools(self.plan, survey, data),
+            notes=notes,
             columns=columns,
             data=data,
             survey=survey,
@@ -149,7 +151,13 @@ class Study:
         found = self.check()
         if found.faults or found.survey is None:
             raise StudyError(self.plan.study.id, found.faults)
-        answers = found.data.responses
+        answers, structure = found.data.responses, self.plan.analysis.structure
+        parts: Mapping[str, tuple[str, ...]] = {}
+        measured: tuple[Measured, ...] = ()
+        if answers is not None:
+            parts = scales_by_questionnaire(self.plan, self.folder, answers.instrument)
+            if structure.confirms:
+                measured = models_of(structure, answers.instrument, parts, self.folder)
         record = run_study(
             self.plan,
             found.data,
@@ -157,12 +165,29 @@ class Study:
             found.tables,
             self.options,
             not_for=forbidden_uses(self.plan, self.folder),
-            parts={}
-            if answers is None
-            else scales_by_questionnaire(self.plan, self.folder, answers.instrument),
+            parts=parts,
+            measured=measured,
             progress=progress,
         )
         return Run(record, self._key_file(), started)
+
+    def _check_measurement(self, responses: Responses, faults: Faults) -> tuple[str, ...]:
+        """Find faults of what is said of the questions; return what may surprise."""
+        analysis = self.plan.analysis
+        exploratory, structure = analysis.exploratory, analysis.structure
+        invariance = analysis.invariance
+        parts = scales_by_questionnaire(self.plan, self.folder, responses.instrument)
+        if exploratory is not None:
+            faults.attempt(lambda: check_structure(exploratory, responses, parts))
+        if structure.confirms:
+            faults.attempt(lambda: check_confirmatory(structure, responses, parts, self.folder))
+        if invariance is None:
+            return ()
+        least = self.plan.privacy.min_group
+        return (
+            faults.attempt(lambda: check_invariance(invariance, responses, parts, min_group=least))
+            or ()
+        )
 
     def _key_file(self) -> Path | None:
         name = self.plan.privacy.key_file
