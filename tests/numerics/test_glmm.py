@@ -134,11 +134,9 @@ def brute_force(rows: ClusterRows, at: Parameters) -> float:
 def test_quadrature_converges_to_the_integral(family: Family) -> None:
     rows, at = some_rows(family), at_size(1)
     exact = brute_force(rows, at)
-    errors = [abs(value(rows, at, k) - exact) for k in (1, 3, 7, 15, 31)]
-    assert errors[0] < 0.5
-    assert all(b < a for a, b in zip(errors[:-2], errors[1:-1], strict=True))
-    assert errors[2] < 1e-4
-    assert errors[4] < 1e-8
+    # Errors of clusters may cancel in the sum, so that few points can do better than more.
+    for n_quad, error in ((1, 0.5), (3, 0.05), (7, 1e-4), (15, 1e-7), (31, 1e-8)):
+        assert abs(value(rows, at, n_quad) - exact) < error
 
 
 def test_quadrature_in_two_directions_converges_to_the_integral() -> None:

@@ -364,9 +364,6 @@ def test_unknown_groups_are_predicted_at_the_average() -> None:
     ("formula", "options", "error", "sentence"),
     [
         ("y ~ x", {}, FormulaError, r"needs a random term such as \(1 \| school\)"),
-        ("y ~ x + (1 | g) + (1 | h)", {}, NotSupportedError, r"several random terms \(g and h\)"),
-        ("y ~ x + (1 | g/h)", {}, NotSupportedError, r"several random terms \(g and h:g\)"),
-        ("y ~ x + (1 | mm(g, h))", {}, NotSupportedError, r"Multiple membership, mm\(\)"),
         ("y ~ x + (f || g)", {}, NotSupportedError, r"\|\| with the factor 'f'"),
         ("y ~ x + (1 | one)", {}, NotEnoughDataError, "at least 2 groups in 'one'; there are 1"),
         ("y ~ x + (1 | id)", {}, NotEnoughDataError, "needs at least 361 rows; there are 360"),

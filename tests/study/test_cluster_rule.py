@@ -35,6 +35,8 @@ def pupils() -> pd.DataFrame:
     rows["by_partnership_cohort"] = [
         of_all[k] for k in zip(rows["partnership"], rows["cohort"], strict=True)
     ]
+    rows["second"] = np.where(rows["pupil"] == 0, rows["school"].shift(45), None)
+    rows["third"] = np.where(rows["pupil"] == 1, rows["school"].shift(30), None)
     rows["own"] = rng.normal(size=len(rows))
     rows["y"] = rng.normal(size=len(rows))
     return rows
@@ -55,6 +57,11 @@ def pupils() -> pd.DataFrame:
         ("y ~ by_partnership + (1 | school)", None, [("by_partnership", "partnership")]),
         ("y ~ by_partnership", "school", [("by_partnership", "partnership")]),
         ("y ~ by_partnership", "partnership", []),
+        ("y ~ by_partnership + (1 | partnership/school)", None, []),
+        ("y ~ by_partnership + by_school + (1 | partnership) + (1 | school)", None, []),
+        ("y ~ by_school + (1 | cohort) + (1 | partnership)", None, [("by_school", "school")]),
+        ("y ~ by_school + (1 | mm(school, second))", None, []),
+        ("y ~ by_school + (1 | mm(second, third))", None, [("by_school", "school")]),
         ("y ~ between(own, school)", None, [("between(own, school)", "school")]),
         ("y ~ within(own, school) + between(own, school) + (1 | school)", None, []),
         ("y ~ by_school + (0 + own | school)", None, [("by_school", "school")]),

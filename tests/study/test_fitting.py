@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from collabsurvey.regression import ols
+from collabsurvey.reporting.model_release import release_model
 from collabsurvey.reporting.record import ModelRecord
 from collabsurvey.study import Study
 from study_files import answers, outcomes, plan, write_study
@@ -47,13 +48,31 @@ def test_the_sensitivity_figure_undoes_the_pull_towards_zero(
     assert figure.adjusted == pytest.approx(figure.estimate / figure.reliability, rel=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore::collabsurvey.errors.SingularFitWarning")
+def test_several_grouping_factors(tmp_path: Path) -> None:
+    study = plan()
+    formula = "attendance ~ climate_between + (1 | school) + (1 | year)"
+    study["analysis"]["models"][0].update({"formula": formula})
+    run = Study.from_yaml(write_study(tmp_path, study)).run()
+    record = run.record.models[0]
+    assert list(record.result.fit["n_groups"]) == ["school", "year"]
+    released = release_model(record, run.record)
+    assert released.cluster_word == "year"
+    assert released.n_clusters == record.result.fit["n_groups"]["year"]
+    assert released.variance_components is not None
+    assert released.variance_components["group"].tolist() == ["school", "year", "Residual"]
+
+
 @pytest.mark.parametrize(
     ("formula", "sentence"),
     [
         ("attendance ~ constant + (1 | school)", "'constant' has the same value in every row"),
         ("word ~ climate_between + (1 | school)", "The outcome 'word' is text"),
         ("attendance ~ log(zero) + (1 | school)", r"log\(zero\) is not defined in 12 rows"),
-        ("attendance ~ climate_between + (0 + climate | school)", "leave that out and say cluster"),
+        (
+            "attendance ~ climate_between + (0 + climate | school)",
+            "terms in brackets out and say cluster",
+        ),
     ],
 )
 def test_check_finds_what_no_model_can_be_fitted_to(

@@ -85,6 +85,21 @@ def satterthwaite_df(pieces: ClusterPieces, contrasts: FloatArray) -> FloatArray
     return np.asarray(np.divide(trace**2, square, out=unknown, where=known))
 
 
+def two_way_vcov(
+    first: FloatArray, second: FloatArray, both: FloatArray
+) -> tuple[FloatArray, bool]:
+    """V1 + V2 - V12 (p, p), and whether an eigenvalue below zero was set to zero.
+
+    Cameron, Gelbach & Miller (2011), doi:10.1198/jbes.2010.07136, eq. 2.11 and 2.12. On the
+    orthonormal basis the mended matrix does not depend on the units of the predictors.
+    """
+    found = first + second - both
+    values, vectors = np.linalg.eigh((found + found.T) / 2)
+    if values[0] >= -DETERMINED * np.abs(values).max():
+        return found, False
+    return np.asarray((vectors * np.maximum(values, 0.0)) @ vectors.T), True
+
+
 def single_cluster_share(gram: FloatArray, contrasts: FloatArray) -> FloatArray:
     """Share (k,) of contrasts (k, p) that single clusters determine, such as their own dummies.
 

@@ -31,7 +31,8 @@ NEWTON_STEPS = 100
 HALVINGS = 30
 DECREMENT = 1e-16  # what a further step may still promise, in log-likelihood
 CONVERGED = 1e-10
-FLAT = 1e-12  # share of the largest curvature below which a direction has none
+FLAT = 1e-4  # curvature of the likelihood at which a parameter may be running away
+LEAST_CURVED = 1e-12  # share of the largest curvature that a step assumes at least
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +55,7 @@ class CumulativeRows:
     @property
     def n_parameters(self) -> int:
         """P."""
-        return self.n_thresholds * self.w.shape[1] + self.x.shape[1] + self.z.shape[1]
+        return int(self.n_thresholds * self.w.shape[1] + self.x.shape[1] + self.z.shape[1])
 
     def split(self, parameters: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Theta (J - 1, r), beta (p,), zeta (s,)."""
@@ -71,10 +72,18 @@ class CumulativeFit:
     loglik: float
     gradient: FloatArray  # (P,)
     information: FloatArray  # (P, P) minus the second derivatives
-    extreme: float  # largest distance of a threshold from a row's linear predictor, over its spread
     converged: bool
     n_iterations: int
-    decrement: float
+    decrement: float  # what a further step promises, in log-likelihood
+
+    @property
+    def flat(self) -> bool:
+        """Whether some direction has next to no curvature: a parameter on its way to infinity.
+
+        For columns whose mean square is 1; the smallest curvature is then about the smallest number
+        of answers that a parameter rests on.
+        """
+        return bool(np.linalg.eigvalsh(self.information)[0] < FLAT)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +140,7 @@ def fit_cumulative(rows: CumulativeRows, start: FloatArray | None = None) -> Cum
     loglik = log_likelihood(rows, parameters)
     decrement = np.inf
     steps = 0
-    gradient, information, extreme = derivatives(rows, parameters)
+    gradient, information = derivatives(rows, parameters)
     for _ in range(NEWTON_STEPS):
         move = _ascent(information, gradient)
         decrement = float(move @ gradient)
@@ -147,14 +156,13 @@ def fit_cumulative(rows: CumulativeRows, start: FloatArray | None = None) -> Cum
         else:
             break
         parameters, loglik = trial, height
-        gradient, information, extreme = derivatives(rows, parameters)
+        gradient, information = derivatives(rows, parameters)
         steps += 1
     return CumulativeFit(
         parameters=parameters,
         loglik=loglik,
         gradient=gradient,
         information=information,
-        extreme=extreme,
         converged=decrement < CONVERGED,
         n_iterations=steps,
         decrement=decrement,
@@ -172,13 +180,10 @@ def log_likelihood(rows: CumulativeRows, parameters: FloatArray) -> float:
     return total
 
 
-def derivatives(
-    rows: CumulativeRows, parameters: FloatArray
-) -> tuple[FloatArray, FloatArray, float]:
-    """Gradient (P,), information (P, P), and how far the most extreme row is from a threshold."""
+def derivatives(rows: CumulativeRows, parameters: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Gradient (P,) and information (P, P)."""
     gradient = np.zeros(rows.n_parameters)
     hessian = np.zeros((rows.n_parameters, rows.n_parameters))
-    extreme = 0.0
     r, p, s = rows.w.shape[1], rows.x.shape[1], rows.z.shape[1]
     beta = np.arange(p) + rows.n_thresholds * r
     zeta = np.arange(s) + rows.n_thresholds * r + p
@@ -193,7 +198,6 @@ def derivatives(
         ):
             if design is None:
                 continue
-            extreme = max(extreme, float(np.abs(end).max()))
             gradient[places] += (weight * slope) @ design
             hessian[np.ix_(places, places)] += design.T @ (design * (weight * bend)[:, None])
             if s:
@@ -207,7 +211,7 @@ def derivatives(
         if part.upper is not None and part.lower is not None:
             mixed = part.upper.T @ (part.lower * (weight * second.ab)[:, None])
             _add_both(hessian, part.upper_places, part.lower_places, mixed)
-    return gradient, -(hessian + hessian.T) / 2, extreme
+    return gradient, -(hessian + hessian.T) / 2
 
 
 def scores(rows: CumulativeRows, parameters: FloatArray) -> FloatArray:
@@ -303,5 +307,5 @@ def _add_both(out: FloatArray, rows: IntArray, columns: IntArray, values: FloatA
 def _ascent(information: FloatArray, gradient: FloatArray) -> FloatArray:
     """Newton's step, uphill too where the information is not positive definite."""
     values, vectors = np.linalg.eigh(information)
-    size = np.maximum(np.abs(values), FLAT * float(np.abs(values).max()))
+    size = np.maximum(np.abs(values), LEAST_CURVED * float(np.abs(values).max()))
     return np.asarray(vectors @ ((vectors.T @ gradient) / size))

@@ -1,7 +1,7 @@
 """The probability of a category, F(a) - F(b), in logarithms, and its derivatives.
 
-a is the threshold above the category less the linear predictor, b the one below; the lowest category
-has b = -inf, the highest a = inf. Written so that no difference of nearly equal numbers is
+a is the threshold above the category less the linear predictor, b the one below; the lowest
+category has b = -inf, the highest a = inf. Written so that no difference of nearly equal numbers is
 taken: a category that is almost never, or almost always, chosen keeps its digits.
 Links as McCullagh (1980), doi:10.1111/j.2517-6161.1980.tb01109.x.
 """

@@ -102,7 +102,7 @@ def sandwich(fit: GlmFit, codes: IntArray | None, correction: float) -> FloatArr
 
 def pearson_ratio(
     outcome: Outcome, eta: FloatArray, log_shape: float, n_parameters: int
-) -> tuple[float, float, int]:
+) -> tuple[float, float, float]:
     """Pearson's chi-square over its df, the chi-square, and the df.
 
     Above 1 the counts vary more than the family says (McCullagh & Nelder, 1989, section 4.5).
@@ -115,7 +115,7 @@ def pearson_ratio(
         variance = mean + mean**2 * np.exp(-log_shape)
     distance = (outcome.count - outcome.trials * mean) ** 2
     chi2 = float((outcome.weight * distance / (outcome.trials * variance)).sum())
-    df = len(eta) - n_parameters
+    df = float(outcome.weight.sum()) - n_parameters
     return chi2 / df if df > 0 else float("nan"), chi2, df
 
 

@@ -242,7 +242,7 @@ def evaluate_block(
 def _of_inner(root: FloatArray, of_root: FloatArray) -> FloatArray:
     """Adjoint (G, q, q) of H from that of S, where H = C C' and S = C'^-1, and log |S| counts too.
 
-    dS = -S (lower half of S' dH S)', the diagonal halved (Murray, 2016, arXiv:1602.07527, eq. 8).
+    dS = -S (lower half of S' dH S)', the diagonal halved (Murray, 2016, arXiv:1602.07527).
     """
     half = np.tril(of_root.transpose(0, 2, 1) @ root)
     index = range(root.shape[1])

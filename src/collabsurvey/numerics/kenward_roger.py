@@ -101,7 +101,11 @@ class FTest:
 
 
 def kenward_roger(
-    systems: Sequence[EffectSystem], relative: FloatArray, phi: FloatArray, *, n_rows: int,
+    systems: Sequence[EffectSystem],
+    relative: FloatArray,
+    phi: FloatArray,
+    *,
+    n_rows: int,
     sigma2: float,
 ) -> KenwardRoger:
     """Adjust a REML fit.

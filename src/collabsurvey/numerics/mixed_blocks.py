@@ -17,6 +17,7 @@ from typing import Protocol
 
 import numpy as np
 
+from collabsurvey.numerics.linalg import symmetric_function
 from collabsurvey.numerics.mixed import (
     DECREMENT,
     STARTS,
@@ -28,12 +29,13 @@ from collabsurvey.numerics.mixed import (
 from collabsurvey.numerics.mixed_inference import FLAT, VarianceParameters
 from collabsurvey.numerics.typing import FloatArray, IntArray
 
-STEP = 1e-3  # of the central differences, relative; their error is of order STEP^2
+STEP = 1e-4  # of the central differences, relative; their error is of order STEP^2
 NEWTON_STEPS = 15
 BFGS_STEPS = 100
-CLOSE = 1e-6  # what another BFGS step must promise, in deviance
+CLOSE = 1e-8  # what another BFGS step must promise, in deviance; errors of the df go with its root
 SHORTER = (1.0, 0.3, 0.1, 0.03, 0.01, 0.001)
-LONGEST = 2.0  # largest change of an element of theta in one step
+LONGEST = 2.0  # largest change of an element of theta in one step, or times the largest
+EXACT = 1e-12  # share of the residual sum of squares that is no more than rounding
 FEWEST, MOST = 0.01, 25.0  # relative variances between which the search starts
 SAME_HESSIAN = 1e-4  # relative change of theta below which a Hessian is used again
 LEAST_R2 = 1e-14  # share of the residual sum of squares at which the criterion stops falling
@@ -133,6 +135,10 @@ class BlockFit:
     decrement: float  # what a further Newton step promises, in deviance
 
 
+class NoResidualError(ArithmeticError):
+    """Random and fixed effects give the outcome exactly: the criterion falls without end."""
+
+
 def df_total(products: BlockProducts) -> int:
     """N for maximum likelihood, N - p for REML."""
     return products.n_rows - (products.n_fixed if products.reml else 0)
@@ -173,10 +179,14 @@ class Profiled:
         return cls(float(criterion), r2, beta, (unscaled + unscaled.T) / 2)
 
 
+def _root(values: FloatArray) -> FloatArray:
+    return np.asarray(np.sqrt(np.maximum(values, 0.0)))
+
+
 def slopes(at: BlockEvaluation, sigma2: float, *, reml: bool) -> Lowers:
     """Derivatives (q, q) of the criterion with respect to each D at a given sigma^2."""
     found = []
-    root = np.linalg.cholesky(at.unscaled) if reml and len(at.unscaled) else None
+    root = symmetric_function(at.unscaled[None], _root)[0] if reml and len(at.unscaled) else None
     for s, a, b in zip(at.s, at.a, at.b, strict=True):
         slope = s - a.T @ a / sigma2
         if root is not None:
@@ -251,6 +261,8 @@ def fit_blocks(products: BlockProducts) -> BlockFit:
     best: BlockFit | None = None
     for start in (moment_start(products), *STARTS):
         theta, steps = quasi_newton(search, np.where(diagonal, start, 0.0))
+        if search.at(theta)[0].r2 <= EXACT * products.ee:
+            raise NoResidualError
         here = _finished(products, search, theta, steps)
         if best is None or here.at.criterion < best.at.criterion - 1e-9:
             best = here
@@ -298,9 +310,10 @@ def quasi_newton(search: Search, theta: FloatArray) -> tuple[FloatArray, int]:
     for step in range(BFGS_STEPS):
         move = inverse @ slope
         decrement = float(slope @ move)
-        if decrement < CLOSE:
+        if decrement < CLOSE or at.r2 <= EXACT * search.products.ee:
             return theta, step
-        move = move * min(1.0, LONGEST / float(np.abs(move).max()))
+        most = LONGEST * max(1.0, float(np.abs(theta).max()))
+        move = move * min(1.0, most / float(np.abs(move).max()))
         for shorter in SHORTER:
             trial = theta - shorter * move
             there, trial_slope = search.at(trial)

@@ -18,7 +18,7 @@ from collabsurvey.numerics.mixed_crossed import CrossedProducts
 from collabsurvey.numerics.mixed_nested import NestedProducts
 from collabsurvey.numerics.typing import FloatArray, IntArray
 
-MOST_EFFECTS = 6_000  # of one system: three matrices of this size are in memory at a time
+MOST_EFFECTS = 5_000  # of one system: five matrices of this size are in memory at a time
 SOLVED_AT_ONCE = 4_000_000  # numbers of the systems that are solved together
 
 
@@ -123,9 +123,9 @@ def _batches(
     ]
 
 
-def _links(patterns: tuple[Pattern, ...], places: list[IntArray]) -> tuple[
-    tuple[IntArray, IntArray], ...
-]:
+def _links(
+    patterns: tuple[Pattern, ...], places: list[IntArray]
+) -> tuple[tuple[IntArray, IntArray], ...]:
     """Pairs of effects of each free element; `places` (levels, q) of each factor."""
     return tuple(
         (place[:, a], place[:, b])

@@ -3,7 +3,7 @@
 A logistic likelihood has no maximum where some combination of the columns never disagrees with
 the outcome (Albert & Anderson, 1984, doi:10.1093/biomet/71.1.1); a log link where some combination
 is zero in every row with a count and never positive elsewhere (Correia, Guimaraes & Zylkin, 2019,
-arXiv:1903.01633). Whether there is one is a linear programme (Konis, 2007, section 4.2).
+arXiv:1903.01633). Whether there is one is a linear programme (Konis, 2007).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -101,6 +101,8 @@ class ComparisonResult(Result):
 
 def _fit_cell(model: RegressionResult, key: str) -> str | None:
     value = model.fit.get(key)
+    if isinstance(value, Mapping):  # groups of several factors
+        return ", ".join(f"{format_value(n, '.0f')} {name}" for name, n in value.items())
     return None if value is None else format_value(value, FIT_ROWS[key][1])
 
 

@@ -80,6 +80,11 @@ class Formula:
         return tuple(dict.fromkeys(groups))
 
     @property
+    def needed_columns(self) -> tuple[str, ...]:
+        """Columns of which a row needs every one."""
+        return tuple(name for name in self.columns if name not in self.optional_columns)
+
+    @property
     def optional_columns(self) -> tuple[str, ...]:
         """Columns of mm() that a row may lack, one by one."""
         parts = [part for part in self.random if part.multiple_membership]

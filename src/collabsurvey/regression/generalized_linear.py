@@ -80,10 +80,10 @@ def logit(
         With `cluster`: "CR1S" (default; scores summed by cluster, times m/(m-1) (N-1)/(N-p), as
         statsmodels and sandwich::vcovCL with "HC1"), "CR1" (m/(m-1), Stata's for such models)
         or "CR0". Without: "classical" (default, the inverse of the observed information), "HC0"
-        or "HC1" (N/(N-p)). CR2 is not defined here: its working model is that of least squares.
+        or "HC1" (N/(N-p)). CR2 is for `ols` only in this version.
     df_method : str
         With `cluster`: "naive" (default: t with m - 1, which is nearer the truth than the normal;
-        Cameron & Miller, 2015, section VI.A) or "z". Without: "z".
+        Cameron & Miller, 2015, section VI) or "z". Without: "z".
     weights : str, optional
         Column of how many rows each row stands for, 0 or more; they are not weights of a survey.
     conf_level : float

@@ -120,7 +120,8 @@ def check_groups(method: str, model: GeneralizedRows, groups: Groups, *, correla
     n_random = len(model.z) if correlated else 1
     if n_groups * n_random >= model.n_obs:
         raise NotEnoughDataError(
-            f"{method} with {n_random} random effect{'s' if n_random > 1 else ''} for each of {n_groups} groups",
+            f"{method} with {n_random} random effect{'s' if n_random > 1 else ''} for each of "
+            f"{n_groups} groups",
             what="rows",
             found=model.n_obs,
             needed=n_groups * n_random + 1,
@@ -239,9 +240,10 @@ def mixed_generalized_fit(
     n_parameters = len(found.covariance) + (1 if poisson else 0)
     minus2 = -2 * found.loglik
     shape = np.inf if poisson else float(np.exp(found.log_shape))
-    of_fixed = float(np.var(model.q @ found.beta, ddof=1))
-    reach = found.lower.T @ model.z
-    of_random = float((reach**2).sum() / n)
+    eta, weight = model.q @ found.beta, outcome.weight
+    mean = np.average(eta, weights=weight)
+    of_fixed = float(weight @ (eta - mean) ** 2 / (weight.sum() - 1))
+    of_random = float(np.average(((found.lower.T @ model.z) ** 2).sum(axis=0), weights=weight))
     of_rows = distribution_variance(outcome, shape)
     total = of_fixed + of_random + of_rows
     fit: dict[str, Any] = {
@@ -268,8 +270,7 @@ def mixed_generalized_fit(
     elif n_quad > 1:
         fit["loglik_lme4"] = found.loglik - outcome.saturated()
     if outcome.family != "binomial" or outcome.trials.max() > 1:
-        eta = model.q @ found.beta + model.offset
-        eta += (model.z.T * found.modes[groups.codes]).sum(axis=1)
+        eta = eta + model.offset + (model.z.T * found.modes[groups.codes]).sum(axis=1)
         log_shape = np.inf if poisson else found.log_shape
         ratio, chi2, df = pearson_ratio(outcome, eta, log_shape, n_parameters)
         fit |= {"dispersion_ratio": ratio, "dispersion_chi2": chi2, "dispersion_df": df}
@@ -277,7 +278,7 @@ def mixed_generalized_fit(
 
 
 def distribution_variance(outcome: Outcome, shape: float) -> float:
-    """Variance of a row on the scale of the link (Nakagawa et al., 2017, table 1 and eq. 5.8).
+    """Variance of a row on the scale of the link (Nakagawa et al., 2017).
 
     Logit: pi^2 / 3. Counts: the trigamma function at 1 / (1 / mean + 1 / shape), the mean that
     of the data, the shape infinite for Poisson.

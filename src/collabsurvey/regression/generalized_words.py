@@ -70,14 +70,14 @@ def mixed_notes(
 
 
 def dispersion_sentence(
-    family: Family, ratio: float, chi2: float, df: int, *, robust: bool = False
+    family: Family, ratio: float, chi2: float, df: float, *, robust: bool = False
 ) -> str:
     """Say whether the rows vary more than the family allows (Pearson's chi-square)."""
     name = "a Poisson distribution" if family == "poisson" else "a binomial distribution"
     if df <= 0:
         return f"Too few rows to see whether they vary more than {name} says."
     p_value = float(chdtrc(df, chi2))
-    size = f"Pearson's chi-square over its df is {ratio:.2f} ({chi2:.1f} on {df})"
+    size = f"Pearson's chi-square over its df is {ratio:.2f} ({chi2:.1f} on {df:.6g})"
     if not (ratio > OVERDISPERSED and p_value < 0.01):
         return f"{size}: no sign that rows vary more than {name} says."
     if robust:

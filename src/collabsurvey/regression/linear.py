@@ -7,60 +7,58 @@ the Satterthwaite df come from p × p pieces of each cluster (see `numerics.clus
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from collabsurvey.errors import (
-    DataError,
-    FewClustersWarning,
-    FormulaError,
-    NotEnoughDataError,
-    OptionError,
-    listed,
-)
+from collabsurvey.errors import DataError, FewClustersWarning, FormulaError, OptionError
 from collabsurvey.moments.design import DesignProducts, design_products, row_meat
 from collabsurvey.numerics.cluster_robust import (
     DETERMINED,
     ClusterCovariance,
     ClusterPieces,
-    cluster_pieces,
     joint_test,
     satterthwaite_df,
-    single_cluster_share,
 )
 from collabsurvey.numerics.typing import FloatArray
+from collabsurvey.regression import few_clusters as few_rules
+from collabsurvey.regression.clustered import Clustered, cluster_columns, one_way, two_way
+from collabsurvey.regression.few_clusters import few_clusters_note, few_of_two_note
 from collabsurvey.regression.formula import Formula
-from collabsurvey.regression.prepare import Groups, Prepared, groups_of, prepare, read_formula
-from collabsurvey.regression.results import RegressionResult, wald_frame
+from collabsurvey.regression.prepare import Prepared, prepare, read_formula
+from collabsurvey.regression.results import RegressionResult, Terms, wald_frame
 
 RowCovariance = Literal["classical", "HC0", "HC1", "HC2", "HC3", "HC4"]
 Covariance = Literal["auto"] | RowCovariance | ClusterCovariance
 DfMethod = Literal["auto", "satterthwaite", "naive", "z", "residual"]
 ROW_COVARIANCES: tuple[str, ...] = ("classical", "HC0", "HC1", "HC2", "HC3", "HC4")
 CLUSTER_COVARIANCES: tuple[str, ...] = ("CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3")
-
-# Below 4 df the t approximation is itself unreliable (Tipton, 2015,
-# doi:10.1037/met0000011; Pustejovsky & Tipton, 2018, doi:10.1080/07350015.2016.1247004).
-FEW_DF = 4
-# "Few" begins between 20 and 50 clusters for CR0 and CR1 (Cameron & Miller, 2015,
-# doi:10.3368/jhr.50.2.317, section VI).
-FEW_CLUSTERS = 20
-ALONE = 1e-6  # share of a coefficient that single clusters determine, beyond rounding
+TWO_WAY_COVARIANCES: tuple[str, ...] = ("CR0", "CR1", "CR1S", "CR2", "CR3")
+FEW_DF, FEW_CLUSTERS = few_rules.FEW_DF, few_rules.FEW_CLUSTERS  # other models read them here
 
 
 @dataclass(frozen=True, eq=False)
 class LinearResult(RegressionResult):
-    """A linear regression; see `RegressionResult` for the common part."""
+    """A linear regression; see `RegressionResult` for the common part.
+
+    Attributes
+    ----------
+    cluster : str or None
+        Column of the clusters; of two, both joined by "and".
+    pieces, by_cluster, cluster_names
+        What the covariance and its df are made of, the products of each cluster, and their
+        names; for one way of clustering only.
+    """
 
     cov: str
     df_method: str
     cluster: str | None
     cluster_names: tuple[str, ...] = field(repr=False)
     pieces: ClusterPieces | None = field(repr=False)  # on the orthonormal basis
+    by_cluster: FloatArray | None = field(repr=False)  # (G, p + 1, p + 1) products of [Q, e]
     basis: FloatArray = field(repr=False)  # (p, p) coefficients = basis @ those of Q
 
     @property
@@ -70,14 +68,21 @@ class LinearResult(RegressionResult):
         return f"Linear regression of {self.outcome} ({errors})"
 
     def _fit_sentences(self) -> tuple[str, ...]:
-        groups = f" in {self.fit['n_groups']} clusters of {self.cluster}" if self.cluster else ""
+        counts = self.fit["n_groups"]
+        if isinstance(counts, Mapping):
+            ways = " and ".join(f"{n} clusters of {label}" for label, n in counts.items())
+            groups = f" in {ways}"
+        else:
+            groups = f" in {counts} clusters of {self.cluster}" if self.cluster else ""
         return (f"{self.formula}; {self.fit['n_obs']} rows{groups}; R² {self.fit['r2']:.3f}.",)
 
-    def wald(self, terms: Sequence[str] | str | None = None) -> pd.DataFrame:
+    def wald(self, terms: Terms = None) -> pd.DataFrame:
         """Test that several coefficients are zero at once; all but the intercept by default.
 
-        With clusters and Satterthwaite df the test is HTZ (Pustejovsky & Tipton, 2018); with
-        `df_method="naive"` F on m - 1, with "z" chi-square, without clusters F on N - p.
+        `terms` are names of terms or coefficients, or combinations of coefficients:
+        `{"C(year)2016": 1, "C(year)2015": -1}`, or a list of such. With clusters and Satterthwaite
+        df the test is HTZ (Pustejovsky & Tipton, 2018); with `df_method="naive"` F on m - 1, with
+        "z" chi-square, without clusters F on N - p.
 
         Returns
         -------
@@ -105,7 +110,7 @@ def ols(
     formula: str | Formula,
     data: Any,
     *,
-    cluster: str | None = None,
+    cluster: str | Sequence[str] | None = None,
     cov: Covariance = "auto",
     df_method: DfMethod = "auto",
     weights: str | None = None,
@@ -121,15 +126,19 @@ def ols(
     data : frame
         pandas, polars (eager or lazy), DuckDB, PyArrow or Dask. Rows with a missing value in
         a column of the model are left out and counted.
-    cluster : str, optional
-        Column of the groups whose rows are not independent, such as the school.
+    cluster : str, or two of them, optional
+        Column of the groups whose rows are not independent, such as the school; or two columns,
+        such as ["school", "year"], where rows are independent only if they share neither.
     cov : str
         With `cluster`: "CR2" (default; Bell & McCaffrey, 2002), "CR0" (no correction),
-        "CR1" (m/(m-1)), "CR1p" (m/(m-p)), "CR1S" (Stata's, m/(m-1) (N-1)/(N-p)) or "CR3". Without:
-        "classical" (default) or "HC0" to "HC4".
+        "CR1" (m/(m-1)), "CR1p" (m/(m-p)), "CR1S" (Stata's, m/(m-1) (N-1)/(N-p)) or "CR3". With
+        two: "CR1S" (default, as Cameron, Gelbach & Miller, 2011), "CR0", "CR1", "CR2", "CR3",
+        each as V1 + V2 - V12 with factors of their own. Without: "classical" (default) or
+        "HC0" to "HC4".
     df_method : str
-        With `cluster`: "satterthwaite" (default), "naive" (m - 1) or "z". Without:
-        "residual" (default, N - p) or "z".
+        With `cluster`: "satterthwaite" (default), "naive" (m - 1) or "z". With two: "naive"
+        (default, the fewer clusters less 1; Cameron & Miller, 2015) or "z". Without: "residual"
+        (default, N - p) or "z".
     weights : str, optional
         Column of weights, 0 or more. They are taken as inverse variances: errors are worked out
         for rows multiplied by the root of their weight, the working model of CR2 included.
@@ -160,6 +169,10 @@ def ols(
 
     Notes
     -----
+    A two-way covariance with a negative eigenvalue has it set to zero, on the orthonormal basis,
+    so that the units of the predictors do not matter (sandwich's `fix=TRUE` does it in units of
+    the coefficients); the notes say so. Source: Cameron, Gelbach & Miller (2011),
+    doi:10.1198/jbes.2010.07136.
     A coefficient that rests on one cluster has an error that is too small (clubSandwich's too);
     the notes name it. Source of CR2 and its df: Pustejovsky & Tipton (2018),
     doi:10.1080/07350015.2016.1247004.
@@ -169,50 +182,35 @@ def ols(
         raise FormulaError(
             read.text, "ols() has no random terms; use cs.regression.mixed() for them"
         )
-    chosen, df_chosen = chosen_options(cluster, cov, df_method)
+    names = cluster_columns(cluster)
+    chosen, df_chosen = chosen_options(names, cov, df_method)
     model = prepare(
         "ols",
         read,
         data,
         conf_level=conf_level,
-        extra=[cluster] if cluster else [],
+        extra=names,
         weights=weights,
     )
-    groups = groups_of([cluster], model.rows.columns) if cluster else None
-    if groups is not None and len(groups.names) < 2:
-        raise NotEnoughDataError(
-            f"ols with cov={chosen!r}", what=f"clusters in {cluster!r}", found=1, needed=2
+    clustered = None
+    if names:
+        clustered = (
+            one_way(model, names[0], chosen) if len(names) == 1 else two_way(model, names, chosen)
         )
-    codes = groups.codes if groups else None
-    n_clusters = len(groups.names) if groups else 1
-    products = design_products(model.blocks, model.basis, codes, n_clusters)
+    products = clustered.products if clustered else design_products(model.blocks, model.basis)
     p = len(products.start)
     sigma2, fit = linear_fit(model, products)
-    fit["n_groups"] = n_clusters if groups else None
-    pieces = None
-    alone: list[str] = []
-    if groups is not None:
-        if chosen == "CR1p" and n_clusters <= p:
-            raise NotEnoughDataError(
-                "ols with cov='CR1p'",
-                what=f"clusters in {cluster!r}",
-                found=n_clusters,
-                needed=p + 1,
-            )
-        gram = products.by_cluster[:, :-1, :-1]
-        share = single_cluster_share(gram, products.transform)
-        alone = single_cluster_note(groups, np.array(model.plan.names)[share > ALONE].tolist())
-        scores = products.by_cluster[:, :-1, -1] * products.e_scale
-        kind = cast("ClusterCovariance", chosen)
-        pieces = cluster_pieces(gram, scores, kind, n_rows=model.n_obs)
-        inner = pieces.vcov
+    if clustered is not None:
+        counts = clustered.n_groups
+        fit["n_groups"] = counts if len(counts) > 1 else counts[names[0]]
+        inner = clustered.inner
     elif chosen == "classical":
         inner = sigma2 * np.eye(p)
     else:
         inner = heteroscedastic(chosen, model, p)
     covariance = products.transform @ inner @ products.transform.T
-    df = _degrees_of_freedom(df_chosen, pieces, products.transform, n_clusters, model.n_obs - p)
-    few = few_clusters_note(df_chosen, df, n_clusters, model.plan.names) if groups else []
+    df = _degrees_of_freedom(df_chosen, clustered, products.transform, model.n_obs - p)
+    few = _few_note(df_chosen, df, clustered, model)
     for sentence in few:
         warnings.warn(sentence, FewClustersWarning, stacklevel=2)
     return LinearResult(
@@ -226,29 +224,37 @@ def ols(
         fit=fit,
         notes=(
             *model.notes,
-            _errors_note(chosen, df_chosen, cluster, groups),
+            _errors_note(chosen, df_chosen, clustered),
             *((f"Weighted by {weights}, taken as inverse variances.",) if weights else ()),
             *few,
-            *alone,
+            *(clustered.notes if clustered else ()),
         ),
         encoding=model.encoding,
         plan=model.plan,
         cov=chosen,
         df_method=df_chosen,
-        cluster=cluster,
-        cluster_names=groups.names if groups else (),
-        pieces=pieces,
+        cluster=" and ".join(names) if names else None,
+        cluster_names=clustered.names if clustered else (),
+        pieces=clustered.pieces if clustered else None,
+        by_cluster=clustered.by_cluster if clustered else None,
         basis=products.transform,
     )
 
 
-def chosen_options(cluster: str | None, cov: str, df_method: str) -> tuple[str, str]:
+def chosen_options(names: Sequence[str], cov: str, df_method: str) -> tuple[str, str]:
     """Resolve "auto" and refuse combinations that contradict each other."""
-    allowed = CLUSTER_COVARIANCES if cluster else ROW_COVARIANCES
-    df_allowed = ("satterthwaite", "naive", "z") if cluster else ("residual", "z")
-    chosen = ("CR2" if cluster else "classical") if cov == "auto" else cov
+    allowed, chosen = ROW_COVARIANCES, "classical"
+    df_allowed: tuple[str, ...] = ("residual", "z")
+    place = "without cluster=, "
+    if len(names) == 1:
+        allowed, chosen = CLUSTER_COVARIANCES, "CR2"
+        df_allowed = ("satterthwaite", "naive", "z")
+        place = f"with cluster={names[0]!r}, "
+    elif names:
+        allowed, chosen, df_allowed = TWO_WAY_COVARIANCES, "CR1S", ("naive", "z")
+        place = f"with cluster={list(names)!r}, "
+    chosen = chosen if cov == "auto" else cov
     df_chosen = df_allowed[0] if df_method == "auto" else df_method
-    place = f"with cluster={cluster!r}, " if cluster else "without cluster=, "
     if chosen not in allowed:
         raise OptionError(f"{place}cov", cov, allowed=allowed)
     if df_chosen not in df_allowed:
@@ -311,56 +317,40 @@ def heteroscedastic(kind: str, model: Prepared, p: int) -> FloatArray:
     return np.asarray(scale * row_meat(model.blocks, model.basis, factor))
 
 
-def few_clusters_note(
-    df_method: str, df: FloatArray, n_clusters: int, terms: Sequence[str]
-) -> list[str]:
-    """Return the sentence of the warning, if the clusters are too few for the df in use."""
-    if df_method == "satterthwaite":
-        low = [name for name, value in zip(terms, df, strict=True) if value < FEW_DF]
-        if not low:
-            return []
-        return [
-            f"Too few clusters carry {', '.join(low)}: the Satterthwaite df are below {FEW_DF}, "
-            "where even corrected p-values cannot be trusted (Pustejovsky & Tipton, 2018). Read "
-            "those intervals as rough."
-        ]
-    if n_clusters >= FEW_CLUSTERS:
-        return []
-    return [
-        f"{n_clusters} clusters are few for df_method={df_method!r}: errors come out too small "
-        f"below about {FEW_CLUSTERS} (Cameron & Miller, 2015). Use cov='CR2' with "
-        "df_method='satterthwaite'."
-    ]
-
-
-def single_cluster_note(groups: Groups, terms: Sequence[str]) -> list[str]:
-    """Return the sentence about terms that rest on one cluster each, such as its dummy."""
-    if not terms:
-        return []
-    return [
-        f"Resting on single clusters of {groups.label}: {listed(terms, most=6)}. How clusters "
-        "differ is not part of such an error; do not read it, its p-value or its interval."
-    ]
-
-
 def _degrees_of_freedom(
-    method: str, pieces: ClusterPieces | None, basis: FloatArray, n_clusters: int, residual: int
+    method: str, clustered: Clustered | None, basis: FloatArray, residual: int
 ) -> FloatArray:
-    p = len(basis)
-    if method == "satterthwaite" and pieces is not None:
-        return satterthwaite_df(pieces, basis)
-    fixed = {"naive": n_clusters - 1, "residual": residual, "z": np.inf}
-    return np.full(p, float(fixed[method]))
+    if method == "satterthwaite" and clustered is not None and clustered.pieces is not None:
+        return satterthwaite_df(clustered.pieces, basis)
+    naive = clustered.fewest[1] - 1 if clustered else residual
+    return np.full(len(basis), np.inf if method == "z" else float(naive))
 
 
-def _errors_note(cov: str, df_method: str, cluster: str | None, groups: Groups | None) -> str:
+def _few_note(
+    method: str, df: FloatArray, clustered: Clustered | None, model: Prepared
+) -> list[str]:
+    if clustered is None:
+        return []
+    label, fewest = clustered.fewest
+    if len(clustered.n_groups) > 1:
+        return few_of_two_note(label, fewest)
+    return few_clusters_note(method, df, fewest, model.plan.names)
+
+
+def _errors_note(cov: str, df_method: str, clustered: Clustered | None) -> str:
     df_words = {
         "satterthwaite": "Satterthwaite df",
         "naive": "clusters - 1 df",
         "residual": "residual df",
         "z": "the normal distribution",
     }[df_method]
-    if groups is None:
+    if clustered is None:
         plain = "" if cov != "classical" else "; they treat all rows as independent"
         return f"Standard errors: {cov}, {df_words}{plain}."
-    return f"Standard errors: {cov} by {cluster} ({len(groups.names)} clusters), {df_words}."
+    counts = clustered.n_groups
+    if len(counts) == 1:
+        ((label, n),) = counts.items()
+        return f"Standard errors: {cov} by {label} ({n} clusters), {df_words}."
+    ways = " and ".join(f"{label} ({n} clusters)" for label, n in counts.items())
+    fewer = "df of the fewer clusters - 1" if df_method == "naive" else df_words
+    return f"Standard errors: two-way {cov} by {ways}, {fewer}."

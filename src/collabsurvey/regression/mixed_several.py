@@ -20,6 +20,7 @@ from collabsurvey.numerics.mixed import free_elements, lower_root
 from collabsurvey.numerics.mixed_blocks import (
     BlockFit,
     BlockProducts,
+    NoResidualError,
     Pattern,
     block_variance_parameters,
     criterion_without_random,
@@ -39,7 +40,6 @@ from collabsurvey.regression.grouping import (
 )
 from collabsurvey.regression.linear import linear_fit
 from collabsurvey.regression.mixed_fits import (
-    EXACT,
     SINGULAR,
     Fitted,
     no_residual,
@@ -80,9 +80,11 @@ def several_terms(model: Prepared, *, reml: bool) -> Fitted:
     else:
         factors = [first, *(f for f in factors if f is not first)] if first else factors
         products = _crossed_products(model, made, factors, first, reml=reml)
-    found = fit_blocks(products)
-    if found.at.r2 <= EXACT * products.ee:
-        raise DataError(no_residual(model, " and ".join(f.grouping.label for f in factors)))
+    try:
+        found = fit_blocks(products)
+    except NoResidualError as error:
+        labels = " and ".join(factor.grouping.label for factor in factors)
+        raise DataError(no_residual(model, labels)) from error
     parameters = block_variance_parameters(products, found)
     parts = _parts(model, made, factors, found)
     order = lme4_order([len(part.names) for part in parts])

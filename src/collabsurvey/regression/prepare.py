@@ -29,6 +29,7 @@ from collabsurvey.regression.expressions import Call
 from collabsurvey.regression.formula import Formula, RandomTerm, Term
 from collabsurvey.regression.grammar import parse_formula
 from collabsurvey.regression.terms import (
+    DesignColumn,
     DesignPlan,
     Encoding,
     constant_of,
@@ -103,11 +104,7 @@ def prepare(
         optional=[name for name in formula.optional_columns if name not in {*extra, weights}],
     )
     if rows.n_rows == 0:
-        worst = max(rows.n_missing, key=rows.n_missing.__getitem__)
-        raise DataError(
-            f"{method} finds no row with an answer in every column it uses; {worst!r} is missing "
-            f"in {rows.n_missing[worst]} of {len(rows.kept)} rows. Check the columns it names."
-        )
+        raise DataError(_no_rows(method, rows, weights))
     encoding = learn(formula, rows.columns)
     if formula.response in encoding.levels:
         raise DataError(
@@ -136,7 +133,7 @@ def prepare(
     if basis.y_scale == 0:
         raise NoVarianceError(f"the outcome {formula.response.label!r}", method=method)
     if basis.aliased:
-        raise DataError(aliased_message(method, plan, basis, blocks))
+        raise DataError(aliased_message(method, plan, basis, blocks, encoding))
     return Prepared(
         formula=formula,
         encoding=encoding,
@@ -232,12 +229,37 @@ def dropped_notes(rows: ModelRows, weights: str | None) -> tuple[str, ...]:
     return (f"{rows.n_dropped} of {total} rows were left out because {', or '.join(causes)}.",)
 
 
-def aliased_message(method: str, plan: DesignPlan, basis: Basis, blocks: RowBlocks) -> str:
+def _no_rows(method: str, rows: ModelRows, weights: str | None) -> str:
+    """Say why no row is left."""
+    if len(rows.kept) == 0:
+        return f"{method} is given a table without rows. Check what was read or filtered before."
+    worst = max(rows.n_missing, key=rows.n_missing.__getitem__)
+    if rows.n_weightless > rows.n_missing[worst]:
+        return (
+            f"{method} finds no row with a weight above 0: {weights!r} is 0 in "
+            f"{rows.n_weightless} of {len(rows.kept)} rows. Check the column of the weights."
+        )
+    return (
+        f"{method} finds no row with an answer in every column it uses; {worst!r} is missing "
+        f"in {rows.n_missing[worst]} of {len(rows.kept)} rows. Check the columns it names."
+    )
+
+
+def aliased_message(
+    method: str, plan: DesignPlan, basis: Basis, blocks: RowBlocks, encoding: Encoding
+) -> str:
     """Name the terms that others determine, and what to do."""
     names = plan.names
     _, block = next(iter(blocks))
     sentences = []
     for j in basis.aliased:
+        if flat := _constant_within(plan.columns[j], encoding):
+            x, group = flat.arguments
+            sentences.append(
+                f"{x.label} has one value within each {group.label}, so that {flat.label} is 0 in "
+                "every row"
+            )
+            continue
         constant = bool(np.ptp(block.x[:, j]) == 0) and len(block.x) == blocks.n_rows
         if constant and names[0] == "(Intercept)":
             sentences.append(f"{names[j]!r} has the same value in every row")
@@ -249,6 +271,12 @@ def aliased_message(method: str, plan: DesignPlan, basis: Basis, blocks: RowBloc
         f"determines {'it' if len(basis.aliased) == 1 else 'them'} "
         f"(terms: {listed(names)})."
     )
+
+
+def _constant_within(column: DesignColumn, encoding: Encoding) -> Call | None:
+    """The within() of a column, if what it is of does not vary within the groups."""
+    calls = [v for v, _ in column.parts if isinstance(v, Call) and v.function == "within"]
+    return next((call for call in calls if call in encoding.constant_within), None)
 
 
 def _check_variation(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,9 @@ from collabsurvey.results import Result, table_from_frame
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+# What wald() tests: terms, coefficients, or combinations such as {"a": 1, "b": -1}.
+Terms = Sequence[str] | str | Mapping[str, float] | Sequence[Mapping[str, float]] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,13 +204,19 @@ class RegressionResult(Result):
             return wald_frame("chi-square", wald, q, df2, float(chdtrc(q, wald)))
         return wald_frame("F", wald / q, q, df2, float(fdtrc(q, df2, wald / q)))
 
-    def _contrasts(self, terms: Sequence[str] | str | None) -> FloatArray:
-        """Rows (q, p) that pick coefficients, by coefficient name or by term."""
+    def _contrasts(self, terms: Terms) -> FloatArray:
+        """Rows (q, p) that pick coefficients, by coefficient name or by term, or combine them."""
+        if isinstance(terms, Mapping):
+            return self._combinations([terms])
+        if terms is not None and not isinstance(terms, str) and len(terms):
+            if all(isinstance(one, Mapping) for one in terms):
+                return self._combinations(cast("Sequence[Mapping[str, float]]", terms))
+            terms = cast("Sequence[str]", terms)
         if terms is None:
             picked = [j for j, name in enumerate(self.terms) if name != INTERCEPT]
         else:
             picked = []
-            for name in [terms] if isinstance(terms, str) else terms:
+            for name in [terms] if isinstance(terms, str) else cast("Sequence[str]", terms):
                 own = [
                     j
                     for j in range(len(self.terms))
@@ -220,6 +229,23 @@ class RegressionResult(Result):
         if not picked:
             raise OptionError("terms", terms, allowed=self.terms)
         return np.asarray(np.eye(len(self.terms))[sorted(set(picked))])
+
+    def _combinations(self, contrasts: Sequence[Mapping[str, float]]) -> FloatArray:
+        """Rows (q, p) of weights by coefficient name, such as {"a": 1, "b": -1}."""
+        rows = np.zeros((len(contrasts), len(self.terms)))
+        place = {name: j for j, name in enumerate(self.terms)}
+        for row, contrast in zip(rows, contrasts, strict=True):
+            for name, weight in contrast.items():
+                if name not in place:
+                    raise UnknownNameError("term", name, available=place, where="The model")
+                row[place[name]] = weight
+        if np.linalg.matrix_rank(rows) < len(rows):
+            raise OptionError(
+                "terms",
+                [dict(contrast) for contrast in contrasts],
+                allowed=("contrasts of which none follows from the others",),
+            )
+        return rows
 
 
 def wald_frame(test: str, statistic: float, df1: int, df2: float, p_value: float) -> pd.DataFrame:

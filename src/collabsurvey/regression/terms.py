@@ -9,7 +9,7 @@ by what was written and the level: `sexM`, `C(year)2016`, `sexM:x`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -45,6 +45,7 @@ class Encoding:
     levels: Mapping[Expression, tuple[str, ...]]  # factors of the formula
     means: Mapping[Expression, float]  # of center()
     group_means: Mapping[Expression, Mapping[str, float]]  # of within() and between()
+    constant_within: frozenset[Expression] = frozenset()  # within() and between() of constants
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ def learn(formula: Formula, columns: Columns) -> Encoding:
     levels: dict[Expression, tuple[str, ...]] = {}
     means: dict[Expression, float] = {}
     group_means: dict[Expression, Mapping[str, float]] = {}
+    constant: set[Expression] = set()
     encoding = Encoding(formula, levels, means, group_means)
     for variable in _variables(formula):
         factor = _factor_column(variable, columns)
@@ -89,16 +91,23 @@ def learn(formula: Formula, columns: Columns) -> Encoding:
             elif part.function in {"within", "between"}:
                 x = evaluate(part.arguments[0], columns, encoding)
                 codes, labels = group_codes(columns[_column_name(part.arguments[1])])
+                x = np.broadcast_to(x, codes.shape)
                 counts = np.bincount(codes, minlength=len(labels))
                 # Centred first, so that large values keep their digits.
                 middle = float(np.mean(x))
                 sums = np.bincount(codes, weights=x - middle, minlength=len(labels))
+                # Where x is constant its mean is x itself: rounding is no part within groups.
+                first = np.zeros(len(labels))
+                first[codes[::-1]] = x[::-1]
+                differ = np.bincount(codes, weights=x != first[codes], minlength=len(labels))
+                if not differ.any():
+                    constant.add(part)
                 group_means[part] = {
-                    label: middle + float(sums[i] / counts[i])
+                    label: middle + float(sums[i] / counts[i]) if differ[i] else float(first[i])
                     for i, label in enumerate(labels)
                     if counts[i]
                 }
-    return encoding
+    return replace(encoding, constant_within=frozenset(constant))
 
 
 def design_plan(terms: Sequence[Term], *, intercept: bool, encoding: Encoding) -> DesignPlan:

@@ -115,6 +115,7 @@ def all_figures(shown: Release) -> dict[str, Figure]:
         *distribution_figures(shown),
         *reliability_figure(shown),
         *structure_figures(shown),
+        *measurement_figures(shown),
         *mean_figures(shown),
         *model_figures(shown),
     ]
@@ -216,6 +217,30 @@ def structure_figures(shown: Release) -> list[Figure]:
             if one.loadings is not None and one.loadings["reversed"].any():
                 title += ". Reversed ones, (r), should have the opposite sign"
             figures.append(Figure(structure_name(number, "loadings"), title, one.map))
+    return figures
+
+
+def confirm_name(number: int) -> str:
+    """Name of the figure of a confirmatory model."""
+    return f"measures-{number:02d}-loadings"
+
+
+def invariance_name(by: str) -> str:
+    """Name of the figure of what is the same by a role."""
+    return f"same-by-{slug(by)}"
+
+
+def measurement_figures(shown: Release) -> list[Figure]:
+    """How strongly questions are tied to their scales, and how far scales are the same for all."""
+    figures = []
+    for number, one in enumerate(shown.confirmatory, start=1):
+        if one.map is not None:
+            title = f"{_capital(one.title)}: how strongly each question is tied to its scale"
+            figures.append(Figure(confirm_name(number), title, one.map))
+    for found in shown.invariance:
+        if found.chart is not None:
+            title = f"{found.chart.title}. Filled: the same; hollow: not the same"
+            figures.append(Figure(invariance_name(found.by), title, found.chart))
     return figures
 
 

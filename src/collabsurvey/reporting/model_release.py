@@ -101,10 +101,18 @@ def release_model(model: ModelRecord, record: RunRecord) -> ReleasedModel:
         calibrated=model.calibrated,
         notes=tuple(dict.fromkeys(notes)),
         in_words=_sentences(result, model.unit, set(table.loc[keep, "term"])),
-        cluster_word=str(getattr(result, "group", "") or getattr(result, "cluster", "") or ""),
+        cluster_word=_cluster_of(result),
         n_withheld=n_withheld,
         labels=term_words(result),
     )
+
+
+def _cluster_of(result: Any) -> str:
+    """The column of the clusters; of several factors the one with fewest groups."""
+    counts = result.fit.get("n_groups")
+    if isinstance(counts, Mapping):
+        return str(min(counts, key=lambda name: counts[name]))
+    return str(getattr(result, "group", "") or getattr(result, "cluster", "") or "")
 
 
 def outcome_words(shown: Release, model: ReleasedModel) -> str:

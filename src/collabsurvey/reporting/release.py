@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from collabsurvey.reporting.confirm_release import ReleasedConfirmatory, released_confirmatory
 from collabsurvey.reporting.disclosure import checked_min_group
 from collabsurvey.reporting.groups import (
     SUPPRESSED,
@@ -26,6 +27,7 @@ from collabsurvey.reporting.groups import (
     response_waves,
 )
 from collabsurvey.reporting.icc_release import icc_results, released_icc
+from collabsurvey.reporting.invariance_release import ReleasedInvariance, released_invariance
 from collabsurvey.reporting.item_release import ItemAnswers, answers_of, items_table
 from collabsurvey.reporting.model_release import ReleasedModel, release_model
 from collabsurvey.reporting.pseudonyms import safe_school_scores, safe_scores
@@ -108,6 +110,8 @@ class Release:
     items: Mapping[str, pd.DataFrame]
     answers: tuple[ItemAnswers, ...]
     structures: tuple[ReleasedStructure, ...]
+    confirmatory: tuple[ReleasedConfirmatory, ...]
+    invariance: tuple[ReleasedInvariance, ...]
     screening: ReleasedScreening | None
     completeness: ReleasedCompleteness | None
     absences: ReleasedAbsences | None
@@ -149,6 +153,23 @@ class Release:
     def said(self, text: str) -> str:
         """`readable`, with the names of other columns as words."""
         return spaced(self.readable(text))
+
+    def not_comparable(self, by: str) -> tuple[str, ...]:
+        """Titles of scales whose averages, or those of a part, may not be compared by a role."""
+        failing = [
+            scale
+            for found in self.invariance
+            if found.by == by
+            for one in found.judged
+            if not one.means_hold
+            for scale in one.scales
+        ]
+        items = {facts.id: set(facts.items) for facts in self.scales}
+        return tuple(
+            facts.title
+            for facts in self.scales
+            if any(items.get(scale, {""}) <= set(facts.items) for scale in failing)
+        )
 
     def parts_of(self, whole: ScaleFacts) -> tuple[ScaleFacts, ...]:
         """Smaller scales that hold all items of a scale between them; empty where none do."""
@@ -221,6 +242,8 @@ def release(record: RunRecord, *, key: bytes) -> Release:
         },
         answers=answers_of(record, min_group),
         structures=released_structures(record, ids) if enough else (),
+        confirmatory=released_confirmatory(record, ids) if enough else (),
+        invariance=released_invariance(record, ids) if enough else (),
         screening=released_screening(record, ids) if enough else None,
         completeness=released_completeness(record) if enough else None,
         absences=released_absences(record) if enough else None,

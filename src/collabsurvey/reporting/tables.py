@@ -56,6 +56,12 @@ def csv_tables(shown: Release) -> dict[str, pd.DataFrame]:
         "eigenvalues": _of_structures(shown, "eigenvalues"),
         "loadings": _of_structures(shown, "loadings"),
         "factor_correlations": _of_structures(shown, "factor_correlations"),
+        "cfa_fit": _of_models(shown, "fit"),
+        "cfa_loadings": _of_models(shown, "loadings"),
+        "cfa_pairs": _of_models(shown, "pairs"),
+        "invariance": _of_comparisons(shown, "ladder"),
+        "invariance_items": _of_comparisons(shown, "items"),
+        "invariance_differences": _of_comparisons(shown, "differences"),
         "icc": shown.icc,
         **{f"means_{slug(level)}": table for level, table in shown.means.items()},
         "models": _models(shown),
@@ -137,6 +143,39 @@ def _of_structures(shown: Release, name: str) -> pd.DataFrame | None:
     others = [column for column in together.columns if column not in factors]
     place = list(together.columns).index(factors[0])
     return together[[*others[:place], *ordered, *others[place:]]]
+
+
+def _of_models(shown: Release, name: str) -> pd.DataFrame | None:
+    """One table of all confirmatory models."""
+    import pandas as pd
+
+    parts = []
+    for one in shown.confirmatory:
+        table: pd.DataFrame = getattr(one, name).copy()
+        table.insert(0, "questionnaire", one.title)
+        parts.append(table)
+    filled = [part for part in parts if len(part)]
+    return pd.concat(filled, ignore_index=True) if filled else None
+
+
+def _of_comparisons(shown: Release, name: str) -> pd.DataFrame | None:
+    """One table of all comparisons between groups."""
+    import pandas as pd
+
+    parts = []
+    for found in shown.invariance:
+        for one in found.comparisons:
+            table: pd.DataFrame | None = getattr(one, name)
+            if table is None:
+                continue
+            table = table.copy()
+            table.insert(0, "by", found.by)
+            if "scale" not in table.columns:
+                table.insert(1, "scale", "; ".join(one.scales))
+                table["groups"] = "; ".join(one.groups)
+                table["same_people"] = one.repeated
+            parts.append(table)
+    return pd.concat(parts, ignore_index=True) if parts else None
 
 
 def _models(shown: Release) -> pd.DataFrame | None:

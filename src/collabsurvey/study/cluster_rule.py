@@ -45,7 +45,7 @@ def missing_units(
         The column whose clusters the standard errors respect; errors that respect a unit
         also respect every unit inside it.
     """
-    rows = frame.dropna(subset=[c for c in formula.columns if c in frame.columns])
+    rows = frame.dropna(subset=[c for c in formula.needed_columns if c in frame.columns])
     faults: list[tuple[str, str]] = []
     for predictor, values in _predictors(rows, formula).items():
         if values.nunique() < 2:
@@ -109,9 +109,14 @@ def _is_time(rows: pd.DataFrame, values: pd.Series) -> bool:
 def _covered(
     rows: pd.DataFrame, unit: Sequence[str], formula: Formula, cluster: str | None
 ) -> bool:
-    """Whether the unit has a random intercept, or errors are clustered on it or above it."""
-    if any(term.intercept and _same_partition(rows, term.group, unit) for term in formula.random):
-        return True
+    """Whether the unit has a random intercept, or errors are clustered on it or above it.
+
+    A unit is one of the groups of `mm(school, second_school)` too.
+    """
+    for term in formula.random:
+        groups = [(name,) for name in term.group] if term.multiple_membership else [term.group]
+        if term.intercept and any(_same_partition(rows, group, unit) for group in groups):
+            return True
     return cluster is not None and _nested(rows, unit, (cluster,))
 
 

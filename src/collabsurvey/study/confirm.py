@@ -90,13 +90,11 @@ def _own_model(
     measures = [one for one in syntax.statements if one.op == "=~"]
     latent = dict.fromkeys(one.lhs for one in measures)
     used = dict.fromkeys(name for one in syntax.statements for name in (one.lhs, one.rhs) if name)
-    items = [name for name in used if name not in latent]
+    items, known = [name for name in used if name not in latent], instrument.item_ids
     faults = [
-        str(
-            UnknownNameError("item", name, available=instrument.item_ids, where="The questionnaire")
-        )
+        str(UnknownNameError("item", name, available=known, where="The questionnaire"))
         for name in items
-        if name not in instrument.item_ids
+        if name not in known
     ]
     if any(one.op == "~" for one in syntax.statements) or syntax.levels == 2:
         faults.append(
@@ -185,7 +183,7 @@ def confirm(
         why=way.why,
         n_clusters=None if way.cluster is None else int(frame[names[way.cluster]].nunique()),
         wave=people.wave,
-        n_people=len(frame),
+        n_people=fit.n_obs,
         n_repeated=people.n_repeated,
         fewest=fewest,
     )

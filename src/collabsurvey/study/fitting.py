@@ -66,7 +66,7 @@ def _remedy(formula: Formula, unit: str) -> str:
     if not formula.random:
         return f"Add (1 | {unit}) to the formula, or cluster: {cluster}."
     return (
-        f"Put (1 | {unit}) in the place of the term in brackets, or leave that out and say "
+        f"Add (1 | {unit}) to the formula, or leave the terms in brackets out and say "
         f"cluster: {cluster}."
     )
 
@@ -125,7 +125,7 @@ def _calibrated(
         if f"{mean}|shrunken" in columns
     }
     frame = joined.frame.assign(**{n: joined.frame[f"{m}|shrunken"] for n, m in source.items()})
-    rows = frame.dropna(subset=list(formula.columns))
+    rows = frame.dropna(subset=list(formula.needed_columns))
     if not source or any(rows[name].nunique() < 2 for name in source):
         return ()
     adjusted = _fit(plan, formula, frame)

@@ -13,8 +13,6 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
 from collabsurvey.errors import CollabSurveyWarning, DataError, StudyError
 from collabsurvey.instruments.model import Scale
 from collabsurvey.invariance.consequences import consequences
@@ -65,9 +63,7 @@ def divided_by(plan: InvariancePlan, responses: Responses) -> tuple[Divided, ...
     if plan.by is not None:
         return tuple(dict.fromkeys(plan.by))
     return tuple(
-        role
-        for role in USUAL
-        if role in responses.roles and responses.frame[responses.roles[role]].nunique() > 1
+        role for role in USUAL if role in responses.roles and len(_groups(responses, role)) > 1
     )
 
 
@@ -101,37 +97,47 @@ def check_invariance(
             "neither 'wave' nor 'staff_role' has several values here, so there is nothing to "
             "compare. Set such a role, or leave 'invariance' out."
         )
-    notes = []
+    several = []
     for role in roles:
         if role not in responses.roles:
             faults.append(
                 f"by: the role {role!r} is not set. Say which column it is under 'responses', or "
                 "leave it out."
             )
-            continue
-        sizes = labels_of(responses.frame[responses.roles[role]]).value_counts()
-        sizes = sizes[sizes.index != ""]
-        if len(sizes) < 2:
+        elif (n := len(_groups(responses, role))) < 2:
             faults.append(
-                f"by: {role!r} has {'one value' if len(sizes) else 'no value'} in these answers, "
-                "so there is nothing to compare. Leave it out."
+                f"by: {role!r} has {'one value' if n else 'no value'} in these answers, so there "
+                "is nothing to compare. Leave it out."
             )
-            continue
-        needed = max(FEWEST_IN_GROUP, min_group)
-        small = [f"{name} ({n})" for name, n in sizes.items() if n < needed]
-        if small:
-            notes.append(
-                f"comparing by {role} needs {needed} people in a group, so these are left out: "
-                f"{', '.join(small)}."
-            )
+        else:
+            several.append(role)
+    notes = []
     try:
-        sets_to_compare(plan, responses, parts)
+        sets = sets_to_compare(plan, responses, parts)
+        items = list(dict.fromkeys(item for chosen in sets for item in chosen.items))
+        notes = [_small_note(role, responses, items, min_group) for role in several]
     except StudyError as error:
         faults += error.faults
     faults += measurement_faults(plan, responses, "invariance")
     if faults:
         raise StudyError(WHERE, list(dict.fromkeys(faults)))
-    return tuple(notes)
+    return tuple(note for note in notes if note)
+
+
+def _groups(responses: Responses, role: Divided) -> set[str]:
+    return {name for name in labels_of(responses.frame[responses.roles[role]]) if name}
+
+
+def _small_note(role: Divided, responses: Responses, items: Sequence[str], least: int) -> str:
+    """Which groups have too few people; empty where none has."""
+    small = rows_of(role, responses, items, complete=False, least=least, seed=1).small
+    if not small:
+        return ""
+    named = ", ".join(f"{name} ({n})" for name, n in small.items())
+    return (
+        f"comparing by {role} needs {max(FEWEST_IN_GROUP, least)} people in a group, so these are "
+        f"left out: {named}."
+    )
 
 
 # Whose answers.

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from collabsurvey.dimensionality.inputs import MOST_CATEGORIES
-from collabsurvey.errors import StudyError, UnknownNameError, listed
-from collabsurvey.instruments.model import Instrument, Scale
+from collabsurvey.errors import UnknownNameError, listed
+from collabsurvey.instruments.model import Scale
 from collabsurvey.responses import Responses
 from collabsurvey.study.plans import MeasurementPlan
 

@@ -1,7 +1,9 @@
 """The sections of a report, in order, each made from a `Release` alone."""
 
 from collabsurvey.reporting.sections.closing import limits_section, making_section
+from collabsurvey.reporting.sections.confirm import confirm_sections
 from collabsurvey.reporting.sections.findings import findings_section
+from collabsurvey.reporting.sections.invariance import invariance_sections
 from collabsurvey.reporting.sections.measures import (
     distributions_section,
     scales_section,
@@ -15,8 +17,10 @@ from collabsurvey.reporting.sections.trust import trust_sections
 
 __all__ = [
     "cleaning_section",
+    "confirm_sections",
     "distributions_section",
     "findings_section",
+    "invariance_sections",
     "limits_section",
     "making_section",
     "models_section",

@@ -95,6 +95,12 @@ def change_words(shown: Release) -> list[str]:
     by_chance = round(len(found) * (1 - shown.conf_level))
     if by_chance:
         said += f" Of {len(found)} scales, about {by_chance} would seem to change by chance alone."
+    doubtful = set(shown.not_comparable("wave"))
+    if some := [change.title for change in found if change.direction and change.title in doubtful]:
+        said += (
+            f" On {quoted(some, most=MOST_NAMED)} the questions do not work the same in every "
+            "wave, so that this may be no change in people."
+        )
     return [said]
 
 
@@ -126,6 +132,18 @@ def change_blocks(shown: Release) -> list[Block]:
         },
         labels={"n": words, "interval": f"{shown.conf_level:.0%} interval"},
     )
+    doubtful = set(shown.not_comparable("wave"))
+    some = [change.title for change in found if change.title in doubtful]
+    warning: list[Block] = []
+    if some:
+        warning = [
+            Paragraph(
+                f"On {quoted(some, most=MOST_NAMED)} the questions do not work the same in every "
+                "wave, as a section above says. What looks like a change there may come from the "
+                "questions.",
+                "warning",
+            )
+        ]
     return [
         Heading("Change between waves"),
         Paragraph(
@@ -133,5 +151,6 @@ def change_blocks(shown: Release) -> list[Block]:
             f"mean less the earlier one; each {shown.school_word} counts once. An interval that "
             "contains 0 means that the data allow for no change."
         ),
+        *warning,
         TableBlock(table),
     ]

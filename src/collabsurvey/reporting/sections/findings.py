@@ -12,6 +12,8 @@ from collabsurvey.reporting.document import Block, Bullets, Paragraph, Section
 from collabsurvey.reporting.model_release import INTERCEPT, ReleasedModel, outcome_words
 from collabsurvey.reporting.scale_release import ScaleFacts
 from collabsurvey.reporting.sections.change import change_words
+from collabsurvey.reporting.sections.confirm import confirm_words
+from collabsurvey.reporting.sections.invariance import invariance_words
 from collabsurvey.reporting.sections.measures import draft_titles, score_range
 from collabsurvey.reporting.sections.people import answered_words
 from collabsurvey.reporting.sections.reliability import contradictions
@@ -46,6 +48,8 @@ def findings_section(shown: Release) -> Section:
         *change_words(shown),
         *_reliability(shown),
         *_structure(shown),
+        *confirm_words(shown),
+        *invariance_words(shown),
         *_schools(shown),
         *_models(shown),
     ]

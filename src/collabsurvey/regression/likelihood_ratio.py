@@ -1,0 +1,377 @@
+"""Does a larger mixed model fit better than chance? Variances at zero have their own distribution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import comb
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from scipy.special import chdtrc
+
+from collabsurvey.display import Chart, Table
+from collabsurvey.display.charts import dot_chart
+from collabsurvey.errors import DataError, NotSupportedError, OptionError, listed
+from collabsurvey.numerics.mixed_blocks import BlockProducts, Pattern, fit_blocks
+from collabsurvey.numerics.mixed_bootstrap import (
+    Draws,
+    fitted_draws,
+    simulator,
+)
+from collabsurvey.numerics.mixed_nested import NestedProducts
+from collabsurvey.numerics.typing import FloatArray, IntArray
+from collabsurvey.regression.linear import LinearResult
+from collabsurvey.regression.mixed_blocks_of import FittedBlocks, fitted_blocks
+from collabsurvey.regression.mixed_result import MixedResult
+from collabsurvey.results import Result, table_from_frame
+
+Method = Literal["chi-bar", "simulation"]
+METHODS: tuple[str, ...] = ("chi-bar", "simulation")
+SEED = 20240901
+# The standard error of a simulated p-value of .05 is then .0034.
+N_DRAWS = 4000
+FEWEST_DRAWS = 100
+NUMBERS = 4_000_000
+SAME = 1e-8  # relative difference of two sums of squares that is rounding
+
+Element = tuple[str, str, str]  # grouping factor and two effects; a variance if they are one
+
+
+@dataclass(frozen=True, eq=False)
+class LikelihoodRatioResult(Result):
+    """A likelihood ratio test of one model against a larger one.
+
+    Attributes
+    ----------
+    statistic : float
+        Twice the difference of the log-likelihoods.
+    df, weights : tuple
+        The chi-squares that the null distribution mixes, and their shares; empty where it was
+        simulated.
+    p_value : float
+    p_value_naive : float
+        Of a chi-square with all the parameters as df, which is too large for variances.
+    criterion : str
+        "REML" or "maximum likelihood".
+    """
+
+    smaller: str
+    larger: str
+    loglik_smaller: float
+    loglik_larger: float
+    statistic: float
+    n_parameters: int  # that the larger model has more
+    df: tuple[int, ...]
+    weights: tuple[float, ...]
+    p_value: float
+    p_value_naive: float
+    criterion: str
+    method: str
+    notes: tuple[str, ...]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row a model; the test stands in that of the larger one."""
+        return pd.DataFrame(
+            {
+                "model": [self.smaller, self.larger],
+                "loglik": [self.loglik_smaller, self.loglik_larger],
+                "statistic": [np.nan, self.statistic],
+                "df": [np.nan, float(self.n_parameters)],
+                "p_value": [np.nan, self.p_value],
+            }
+        )
+
+    def table(self) -> Table:
+        """Return the test as a reader is shown it."""
+        title = f"Likelihood ratio test ({self.criterion})"
+        return table_from_frame(self.to_frame(), title, notes=self.notes, labels={"p_value": "p"})
+
+    def chart(self) -> Chart:
+        """Return the two log-likelihoods."""
+        return dot_chart(
+            [self.smaller, self.larger],
+            [self.loglik_smaller, self.loglik_larger],
+            title=f"Likelihood ratio test ({self.criterion})",
+            axis="log-likelihood",
+        )
+
+
+def likelihood_ratio(
+    smaller: MixedResult | LinearResult,
+    larger: MixedResult,
+    *,
+    method: Method = "chi-bar",
+    n_draws: int = N_DRAWS,
+    seed: int = SEED,
+) -> LikelihoodRatioResult:
+    """Likelihood ratio test of a model within a larger one, from the same rows.
+
+    Parameters
+    ----------
+    smaller, larger : results
+        Of `mixed`; the smaller one may be of `ols`. Everything in the smaller model is in the larger.
+    method : str
+        "chi-bar" (default): a variance cannot be below zero, so that in half of all samples without
+        one the larger model fits no better. One further variance with c covariances mixes
+        chi-squares of c and c + 1 df in equal shares; k separate ones mix 0 to k in binomial shares.
+        "simulation": outcomes are drawn from the smaller model and both are fitted to each; one
+        grouping factor, the same coefficients. Exact but for the number of draws, and the one to
+        use with fewer than about 20 groups or for several correlated variances at once.
+    n_draws, seed : int
+        Of the simulation.
+
+    Returns
+    -------
+    LikelihoodRatioResult
+        `.statistic`, `.p_value`, `.df` and `.weights` of the mixture.
+
+    Raises
+    ------
+    DataError
+        Models of different rows or outcomes, or not within each other.
+    NotSupportedError
+        A simulation with several grouping factors or different coefficients.
+
+    Notes
+    -----
+    Models with the same coefficients are compared by REML if both were fitted by it; else both are
+    fitted by maximum likelihood, from their products, and the notes say so (as lme4's `anova`).
+    Sources: Self & Liang (1987), doi:10.1080/01621459.1987.10478472; Stram & Lee (1994),
+    doi:10.2307/2533455; Crainiceanu & Ruppert (2004), doi:10.1111/j.1467-9868.2004.00438.x, who
+    show that with few groups the share of zeros is above one half, so that the mixture errs to
+    the safe side. lmerTest's `ranova` uses the naive chi-square.
+    """
+    if method not in METHODS:
+        raise OptionError("method", method, allowed=METHODS)
+    if n_draws < FEWEST_DRAWS:
+        raise OptionError("n_draws", n_draws, allowed=(f"a number of at least {FEWEST_DRAWS}",))
+    added = require_nested(smaller, larger)
+    more = len(larger.terms) - len(smaller.terms)
+    reml = more == 0 and larger.reml and getattr(smaller, "reml", True)
+    if more == 0:
+        require_same_rows(smaller, larger)
+    of_larger = fitted_blocks(larger, reml=reml)
+    minus2 = minus_twice(smaller, of_larger, reml=reml, same_fixed=more == 0)
+    statistic = max(minus2 - of_larger.minus2, 0.0)
+    notes = [_refitted(smaller, larger, reml=reml)]
+    variances = [e for e in added if e[1] == e[2]]
+    naive = float(chdtrc(more + len(added), statistic)) if statistic > 0 else 1.0
+    df: tuple[int, ...] = ()
+    weights: tuple[float, ...] = ()
+    if method == "simulation":
+        drawn = null_statistics(smaller, larger, of_larger, more=more, n_draws=n_draws, seed=seed)
+        p_value = (1 + int((drawn >= statistic * (1 - SAME)).sum())) / (1 + n_draws)
+        notes.append(f"The p-value rests on {n_draws} draws from the smaller model (seed {seed}).")
+    else:
+        df, weights = mixture(more, n_variances=len(variances), n_added=len(added))
+        p_value = mixture_tail(statistic, df, weights)
+        notes.append(_of_mixture(df, weights, variances, n_added=len(added)))
+    return LikelihoodRatioResult(
+        smaller=smaller.formula,
+        larger=larger.formula,
+        loglik_smaller=-minus2 / 2,
+        loglik_larger=-of_larger.minus2 / 2,
+        statistic=statistic,
+        n_parameters=more + len(added),
+        df=df,
+        weights=weights,
+        p_value=p_value,
+        p_value_naive=naive,
+        criterion="REML" if reml else "maximum likelihood",
+        method=method,
+        notes=tuple(note for note in notes if note),
+    )
+
+
+def mixture(
+    more: int, *, n_variances: int, n_added: int
+) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """Chi-squares of the null distribution and their shares.
+
+    `more` further coefficients, and `n_added` further variances and covariances.
+    """
+    covariances = n_added - n_variances
+    if n_variances == 0:
+        return (more + covariances,), (1.0,)
+    if n_variances == 1:
+        return (more + covariances, more + covariances + 1), (0.5, 0.5)
+    if covariances == 0:
+        shares = [comb(n_variances, j) / 2**n_variances for j in range(n_variances + 1)]
+        return tuple(more + j for j in range(n_variances + 1)), tuple(shares)
+    return (more + n_added,), (1.0,)
+
+
+def mixture_tail(statistic: float, df: tuple[int, ...], weights: tuple[float, ...]) -> float:
+    """Probability of a larger statistic; a chi-square of 0 df is a point at zero."""
+    if statistic <= 0:
+        return 1.0
+    pairs = zip(df, weights, strict=True)
+    return float(sum(share * float(chdtrc(d, statistic)) for d, share in pairs if d > 0))
+
+
+def elements(result: MixedResult | LinearResult) -> set[Element]:
+    """Variances and covariances of the random effects of a model."""
+    found: set[Element] = set()
+    for part in result.parts if isinstance(result, MixedResult) else ():
+        for i, first in enumerate(part.terms):
+            others = part.terms[: i + 1] if part.term.correlated else (first,)
+            found |= {(part.group, *sorted((first, other))) for other in others}  # type: ignore[misc]
+    return found
+
+
+def require_nested(smaller: MixedResult | LinearResult, larger: MixedResult) -> list[Element]:
+    """Refuse models that are not within each other; what the larger one adds to the random part."""
+    if not isinstance(larger, MixedResult):
+        raise DataError("likelihood_ratio() needs a larger model of mixed().")
+    if smaller.outcome != larger.outcome or smaller.fit["n_obs"] != larger.fit["n_obs"]:
+        raise DataError(
+            f"The models rest on different data: {smaller.outcome} in {smaller.fit['n_obs']} rows, "
+            f"{larger.outcome} in {larger.fit['n_obs']} rows. Fit both to the rows that have every "
+            "column of the larger one."
+        )
+    if missing := [term for term in smaller.terms if term not in larger.terms]:
+        raise DataError(
+            f"The larger model lacks {listed(missing)}, so that the smaller one is not within it. "
+            "Hand in the smaller model first."
+        )
+    has, within = elements(larger), elements(smaller)
+    if lost := sorted({group for group, *_ in within - has}):
+        raise DataError(
+            f"The larger model lacks random effects of {listed(lost)} that the smaller one has, so "
+            "that the smaller one is not within it. Hand in the smaller model first."
+        )
+    added = sorted(has - within)
+    if not added and len(smaller.terms) == len(larger.terms):
+        raise DataError("The two models are the same; there is nothing to test.")
+    return added
+
+
+def require_same_rows(smaller: MixedResult | LinearResult, larger: MixedResult) -> None:
+    """Refuse other rows: with the same terms, least squares leaves the same sum of squares."""
+    if not isinstance(smaller, MixedResult):
+        return
+    left = [model.products.ee * model.e_scale**2 for model in (smaller, larger)]
+    if abs(left[0] - left[1]) > SAME * left[1]:
+        raise DataError(
+            "The models rest on different rows or weights: their terms are the same, and what least "
+            "squares leaves is not. Fit both to the same rows."
+        )
+
+
+def minus_twice(
+    smaller: MixedResult | LinearResult, larger: FittedBlocks, *, reml: bool, same_fixed: bool
+) -> float:
+    """-2 log-likelihood of the smaller model by the criterion of the comparison."""
+    if isinstance(smaller, MixedResult):
+        return fitted_blocks(smaller, reml=reml).minus2
+    if same_fixed:
+        zero = tuple(np.zeros_like(lower) for lower in larger.lowers)
+        return larger.products.evaluate(zero).criterion + larger.correction
+    return -2 * float(smaller.fit["loglik"])
+
+
+def _refitted(smaller: MixedResult | LinearResult, larger: MixedResult, *, reml: bool) -> str:
+    """Say which models were fitted again."""
+    models = [smaller, larger] if isinstance(smaller, MixedResult) else [larger]
+    if reml or not any(model.reml for model in models):
+        return ""
+    if len(smaller.terms) != len(larger.terms):
+        return (
+            "REML likelihoods of models with different coefficients cannot be compared: fitted again "
+            "by maximum likelihood."
+        )
+    return "One model was fitted by REML and one not: both by maximum likelihood here."
+
+
+def _of_mixture(
+    df: tuple[int, ...], weights: tuple[float, ...], variances: list[Element], *, n_added: int
+) -> str:
+    """Say what the p-value rests on."""
+    if not variances:
+        return f"Chi-square with {df[0]} df."
+    if len(df) == 1:
+        return (
+            f"{len(variances)} variances with covariances are added at once, for which no mixture is "
+            f"known: the p-value of a chi-square with {df[0]} df is too large. Use "
+            'method="simulation".'
+        )
+    shares = " + ".join(f"{w:g} χ²({d})" for d, w in zip(df, weights, strict=True))
+    sentence = f"A variance cannot be below zero: the null distribution is {shares}."
+    if len(variances) > 1:
+        sentence += " It takes the estimates of the variances as unrelated."
+    return sentence
+
+
+def null_statistics(
+    smaller: MixedResult | LinearResult,
+    larger: MixedResult,
+    of_larger: FittedBlocks,
+    *,
+    more: int,
+    n_draws: int,
+    seed: int,
+) -> FloatArray:
+    """Statistics (n_draws,) of outcomes drawn from the smaller model."""
+    products = of_larger.products
+    if more or not isinstance(products, NestedProducts) or len(products.patterns) > 1:
+        raise NotSupportedError(
+            "A simulated test of models with several grouping factors or different coefficients",
+            instead='Use method="chi-bar".',
+        )
+    restricted, columns = _restricted(smaller, products, of_larger)
+    q = products.patterns[0].n_random
+    lower, sigma = np.zeros((q, q)), float(np.sqrt(products.ee / products.n_rows))
+    null = None
+    if restricted is not None:
+        null = fit_blocks(restricted)
+        lower[np.ix_(columns, columns)] = null.lowers[0]
+        sigma = float(np.sqrt(null.sigma2))
+    design = simulator(products)
+    generator = np.random.default_rng(seed)
+    size = max(1, NUMBERS // (design.zx.shape[0] * q))
+    found = []
+    for start in range(0, n_draws, size):
+        draws = design.draw((lower,), sigma, min(size, n_draws - start), generator)
+        full = fitted_draws(products, draws, (lower,)).criterion
+        if null is None or restricted is None:
+            part = _without(products, draws.ee)
+        else:
+            own = Draws(np.ascontiguousarray(draws.ze[:, :, columns]), draws.ee, draws.shift)
+            part = fitted_draws(restricted, own, null.lowers).criterion
+        found.append(np.maximum(part - full, 0.0))
+    return np.concatenate(found)
+
+
+def _without(products: BlockProducts, ee: FloatArray) -> FloatArray:
+    """Criterion (R,) without random effects: log det of Q'Q is zero."""
+    n = products.n_rows - (products.n_fixed if products.reml else 0)
+    return np.asarray(n * (1 + np.log(2 * np.pi * ee / n)))
+
+
+def _restricted(
+    smaller: MixedResult | LinearResult, products: NestedProducts, of_larger: FittedBlocks
+) -> tuple[NestedProducts | None, IntArray]:
+    """The larger model's products with the random effects of the smaller one only."""
+    if isinstance(smaller, LinearResult):
+        return None, np.empty(0, dtype=np.int64)
+    own = fitted_blocks(smaller)
+    place = {
+        name: piece.columns.start + i
+        for piece in of_larger.pieces
+        for i, name in enumerate(piece.names)
+    }
+    names = [name for piece in own.pieces for name in piece.names]
+    columns = np.array([place[name] for name in names], dtype=np.int64)
+    others = [j for j in range(len(place)) if j not in columns]
+    # Standardised slopes hold a share of the intercept: alone they are another effect.
+    mixed_up = np.linalg.inv(of_larger.scales[0])[np.ix_(others, columns)]
+    if np.abs(mixed_up).max(initial=0.0) > 0:
+        raise NotSupportedError(
+            "A simulated test of a random intercept beside slopes", instead='Use method="chi-bar".'
+        )
+    q = products.patterns[0].n_random
+    kept = [*columns.tolist(), *range(q, products.by_level.shape[1])]
+    pattern = Pattern(tuple(len(piece.names) for piece in own.pieces))
+    by_level = np.ascontiguousarray(products.by_level[:, kept][:, :, kept])
+    return replace(products, patterns=(pattern,), by_level=by_level), columns
