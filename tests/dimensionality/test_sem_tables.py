@@ -95,15 +95,15 @@ def test_regressions_and_defined_effects_come_before_covariances() -> None:
     found = sections(sem(dataset("hs1939"), model))
     assert list(found) == [
         "Loadings (factor → item)",
-        "Regressions (cause → effect)",
-        "Defined effects",
+        "Regressions (predictor → outcome)",
+        "Defined parameters",
         "Variances of factors",
         "Residual variances",
     ]
-    names = [row[0] for row in found["Regressions (cause → effect)"]]
+    names = [row[0] for row in found["Regressions (predictor → outcome)"]]
     assert names == ["visual → textual (a)", "ageyr → textual", "textual → speed (b)",
                      "visual → speed"]  # fmt: skip
-    assert [row[0] for row in found["Defined effects"]] == ["ind = a*b"]
+    assert [row[0] for row in found["Defined parameters"]] == ["ind = a*b"]
     assert [row[0] for row in found["Variances of factors"]] == ["visual"]  # textual is an effect
     assert found["Residual variances"][-1][0] == "speed"
 

@@ -5,11 +5,9 @@ suppressMessages({library(sandwich); library(clubSandwich); library(car); librar
 scots <- read.csv("data/scotssec.csv", colClasses = c(primary = "character", second = "character"))
 exam <- read.csv("data/exam.csv", colClasses = c(school = "character"))
 fit <- lm(attain ~ verbal + sex + social, scots)
-two_way <- lapply(c(HC0 = "HC0", HC1 = "HC1"), function(type)
+two_way <- lapply(c(HC0 = "HC0", HC1 = "HC1", HC2 = "HC2", HC3 = "HC3"), function(type)
   vcovCL(fit, cluster = ~ primary + second, type = type, cadjust = TRUE, fix = FALSE))
 two_way$HC0_plain <- vcovCL(fit, cluster = ~ primary + second, type = "HC0", cadjust = FALSE)
-two_way$HC2 <- vcovCL(fit, cluster = ~ primary + second, type = "HC2", cadjust = FALSE)
-two_way$HC3 <- vcovCL(fit, cluster = ~ primary + second, type = "HC3", cadjust = FALSE)
 few <- lm(normexam ~ standLRT + schgend, exam)
 negative <- vcovCL(few, cluster = ~ school + vr, type = "HC1", fix = FALSE)
 
@@ -40,7 +38,7 @@ without <- lapply(setNames(schools, schools), function(s) {
 lmes <- influence(lmer(normexam ~ standLRT + schavg + (1 | school), exam, control = tight), groups = "school")
 
 inter <- lm(normexam ~ standLRT * schavg + sex, exam)
-at <- seq(-0.7559605, 0.6376559, length.out = 201)
+at <- seq(-3, 3, length.out = 401)
 v <- vcov(inter); b <- coef(inter)
 s <- b["standLRT"] + b["standLRT:schavg"] * at
 se <- sqrt(v["standLRT", "standLRT"] + 2 * at * v["standLRT", "standLRT:schavg"] + at^2 * v["standLRT:schavg", "standLRT:schavg"])

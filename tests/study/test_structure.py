@@ -93,8 +93,6 @@ def test_false_asks_for_nothing(tmp_path: Path, value: object) -> None:
         ({"exploratory": {"draws": 5}}, "at least 20, not 5"),
         ({"exploratory": {"rotation": "target"}}, "'oblimin', 'promax'"),
         ({"exploratory": {"correlation": "spearman"}}, "'pearson' or 'polychoric'"),
-        ({"estimator": "WLSMV"}, "'analysis.structure.estimator' is not part of this version"),
-        ({"model": "a =~ b"}, "'exploratory: true' looks for the factors"),
     ],
 )
 def test_what_a_plan_cannot_be(tmp_path: Path, structure: Any, sentence: str) -> None:

@@ -25,8 +25,8 @@ EQUAL = "all, equal"
 # Sections in their order, with what is written above them.
 SECTIONS = {
     "loadings": "Loadings (factor → item)",
-    "regressions": "Regressions (cause → effect)",
-    "defined": "Defined effects",
+    "regressions": "Regressions (predictor → outcome)",
+    "defined": "Defined parameters",
     "factor covariances": "Covariances of factors",
     "factor means": "Means of factors",
     "residual covariances": "Covariances of residuals",

@@ -39,7 +39,7 @@ def frame_like(frame: Any, columns: Mapping[str, FloatArray]) -> Any:
     A lazy frame gives a table of the engine it is collected into, in the order of its rows.
     """
     series = [
-        nw.from_native(series_like(frame, name, values), series_only=True)
+        nw.from_native(series_like(frame, name, values), series_only=True).alias(name)
         for name, values in columns.items()
     ]
     return series[0].to_frame().with_columns(*series[1:]).to_native()

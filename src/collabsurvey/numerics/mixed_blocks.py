@@ -26,7 +26,6 @@ from collabsurvey.numerics.mixed import (
     rises_from,
     standardised,
 )
-from collabsurvey.numerics.mixed_inference import FLAT, VarianceParameters
 from collabsurvey.numerics.typing import FloatArray, IntArray
 
 STEP = 1e-4  # of the central differences, relative; their error is of order STEP^2
@@ -233,13 +232,16 @@ class Search:
         """Evaluation and gradient (k,)."""
         key = theta.tobytes()
         if key not in self._latest:
-            self.count += 1
-            lowers = lowers_of(self.products.patterns, theta)
-            found = self.products.evaluate(lowers)
             while len(self._latest) >= self.KEPT:
                 self._latest.pop(next(iter(self._latest)))
-            self._latest[key] = found, gradient(self.products, found, lowers)
+            self._latest[key] = self._evaluated(theta)
         return self._latest[key]
+
+    def _evaluated(self, theta: FloatArray) -> tuple[BlockEvaluation, FloatArray]:
+        self.count += 1
+        lowers = lowers_of(self.products.patterns, theta)
+        found = self.products.evaluate(lowers)
+        return found, gradient(self.products, found, lowers)
 
     def hessian(self, theta: FloatArray) -> FloatArray:
         """Central differences (k, k) of the gradient."""
@@ -248,7 +250,8 @@ class Search:
         for i, h in enumerate(steps):
             unit = np.zeros(len(theta))
             unit[i] = h
-            rows.append((self.at(theta + unit)[1] - self.at(theta - unit)[1]) / (2 * h))
+            up, down = self._evaluated(theta + unit)[1], self._evaluated(theta - unit)[1]
+            rows.append((up - down) / (2 * h))
         found = np.array(rows)
         return np.asarray((found + found.T) / 2)
 
@@ -413,47 +416,3 @@ def newton_move(hessian: FloatArray, slope: FloatArray) -> FloatArray:
     usable = np.abs(values) > 1e-9 * np.abs(values).max(initial=1e-300)
     along = vectors.T @ slope
     return np.asarray(vectors[:, usable] @ (along[usable] / np.abs(values[usable])))
-
-
-def block_variance_parameters(products: BlockProducts, fit: BlockFit) -> VarianceParameters:
-    """Asymptotic covariance of (theta, sigma) and the derivatives of vcov(beta), on Q.
-
-    As `mixed_inference.variance_parameters`. The Hessian in (theta, sigma) follows from that of
-    the profiled criterion: profiling takes H_ts H_ss^-1 H_st off the block of theta.
-    """
-    patterns, at, sigma2 = products.patterns, fit.at, fit.sigma2
-    sigma = float(np.sqrt(sigma2))
-    k = len(fit.hessian)
-    by_sigma = theta_of(
-        patterns,
-        tuple(4 / sigma**3 * (a.T @ a) @ lower for a, lower in zip(at.a, fit.lowers, strict=True)),
-    )
-    hessian = np.empty((k + 1, k + 1))
-    hessian[k, k] = 6 * at.r2 / sigma**4 - 2 * df_total(products) / sigma2
-    hessian[:k, k] = hessian[k, :k] = by_sigma
-    hessian[:k, :k] = fit.hessian + np.outer(by_sigma, by_sigma) / hessian[k, k]
-    values, vectors = np.linalg.eigh(hessian)
-    sound = values > FLAT
-    covariance = 2 * (vectors[:, sound] / values[sound]) @ vectors[:, sound].T
-    derivative = [
-        _moved(at, block, pattern, fit.lowers[block], sigma2)
-        for block, pattern in enumerate(patterns)
-    ]
-    derivative.append(2 * sigma * at.unscaled[None])
-    return VarianceParameters(covariance, np.concatenate(derivative), sigma2 * at.unscaled)
-
-
-def _moved(
-    at: BlockEvaluation, block: int, pattern: Pattern, lower: FloatArray, sigma2: float
-) -> FloatArray:
-    """Derivatives (k, p, p) of vcov(beta) in the free elements of one L.
-
-    dV = sigma^2 M (sum of B' dD B) M, with dD = dL L' + L dL'.
-    """
-    reach = at.b[block] @ at.unscaled
-    q, p = reach.shape[1:]
-    flat = reach.reshape(len(reach), q * p)
-    spread = (flat.T @ flat).reshape(q, p, q, p)
-    moved = np.einsum("apbr,bj->ajpr", spread, lower)
-    change = moved[pattern.elements]
-    return np.asarray(sigma2 * (change + change.transpose(0, 2, 1)))

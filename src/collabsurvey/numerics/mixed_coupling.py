@@ -123,38 +123,41 @@ class Pairs:
 
     elements: tuple[tuple[int, int], ...]  # a <= b
     products: tuple[sparse.csr_array, ...]
-    transposed: tuple[sparse.csc_array, ...]
+    transposed: tuple[sparse.csr_array, ...]
+    levels: IntArray  # (G,) the order of their columns: by number of pairs
     n_columns: int
 
     @classmethod
     def of(cls, coupling: Coupling, sizes: IntArray) -> Pairs:
         """From the columns of each level, all levels of one size at once."""
         first = np.cumsum(sizes) - sizes
+        levels = np.argsort(sizes, kind="stable")
         left, right = [], []
-        for size in np.unique(sizes[sizes > 0]).tolist():
-            start = first[sizes == size][:, None]
+        for size in np.unique(sizes).tolist():
+            start = first[levels[sizes[levels] == size]][:, None]
             i, j = np.tril_indices(size)
             left.append((start + i).ravel())
             right.append((start + j).ravel())
         i, j = np.concatenate(left), np.concatenate(right)
         q, m = coupling.n_random, coupling.n_columns
-        places = (coupling.column[i] * m + coupling.column[j], coupling.level[i])
+        cell = coupling.column[i] * m + coupling.column[j]
+        ends = np.cumsum(np.r_[0, (sizes * (sizes + 1) // 2)[levels]])
         v = coupling.values.T
         elements = tuple((a, b) for a in range(q) for b in range(a, q))
-        products = []
+        rows = []
         for a, b in elements:
             product = v[a][i] * v[b][j]
             if a < b:
                 product += v[b][i] * v[a][j]
-            cells = sparse.coo_array((product, places), shape=(m * m, coupling.n_levels))
-            products.append(cells.tocsr())
-        return cls(elements, tuple(products), tuple(part.T for part in products), m)
+            rows.append(sparse.csr_array((product, cell, ends), shape=(len(levels), m * m)))
+        columns = tuple(sparse.csr_array(part.T.tocsr()) for part in rows)
+        return cls(elements, columns, tuple(rows), levels, m)
 
     def squared(self, p: FloatArray) -> FloatArray:
         """B'PB (m, m) for the blocks of P (G, q, q)."""
         # On the diagonal the two products of a < b are two terms of the sum.
         parts = zip(self.elements, self.products, strict=True)
-        lower = sum(product @ p[:, a, b] for (a, b), product in parts)
+        lower = sum(product @ p[self.levels, a, b] for (a, b), product in parts)
         return mirrored(np.asarray(lower).reshape(self.n_columns, self.n_columns))
 
     def within(self, t: FloatArray) -> FloatArray:
@@ -162,10 +165,10 @@ class Pairs:
         q = self.elements[-1][1] + 1
         halved = t.copy()
         halved.flat[:: self.n_columns + 1] /= 2
-        found = np.empty((self.transposed[0].shape[0], q, q))
+        found = np.empty((len(self.levels), q, q))
         for (a, b), product in zip(self.elements, self.transposed, strict=True):
             sums = product @ halved.ravel()
-            found[:, a, b] = found[:, b, a] = sums * (2 if a == b else 1)
+            found[self.levels, a, b] = found[self.levels, b, a] = sums * (2 if a == b else 1)
         return found
 
 

@@ -43,13 +43,15 @@ class ManyProducts:
     def _fixed_squares(self) -> FloatArray:
         """(G q q, p p) products of rows of zx, so that sums of zx'P zx are one matrix product."""
         g, q, p = self.zx.shape
-        return np.einsum("gap,gbr->gabpr", self.zx, self.zx).reshape(g * q * q, p * p)
+        found = np.einsum("gap,gbr->gabpr", self.zx, self.zx)
+        return np.asarray(found.reshape(g * q * q, p * p))
 
     @cached_property
     def _random_squares(self) -> FloatArray:
         """(G q q, q q) products of rows of zz, for sums of zz P zz."""
         g, q, _ = self.zz.shape
-        return np.einsum("gca,gdb->gabcd", self.zz, self.zz).reshape(g * q * q, q * q)
+        found = np.einsum("gca,gdb->gabcd", self.zz, self.zz)
+        return np.asarray(found.reshape(g * q * q, q * q))
 
     def part(self, rows: BoolArray | slice) -> ManyProducts:
         """Some of the outcomes."""
@@ -73,7 +75,7 @@ class ManyProducts:
         information = np.eye(p) - (flat @ self._fixed_squares).reshape(r, p, p)
         moved = (p_g @ self.ze[:, :, :, None])[:, :, :, 0]
         cross = -moved.reshape(r, g * q) @ self.zx.reshape(g * q, p)
-        unscaled = np.linalg.inv(information)
+        unscaled: FloatArray = np.asarray(np.linalg.inv(information), dtype=np.float64)
         beta = (unscaled @ cross[:, :, None])[:, :, 0]
         r2 = self.ee - (moved * self.ze).sum(axis=(1, 2)) - (beta * cross).sum(axis=1)
         r2 = np.maximum(r2, LEAST_R2 * self.ee)
@@ -127,7 +129,8 @@ def small_inverse(matrices: FloatArray) -> tuple[FloatArray, FloatArray]:
         found[..., 0, 0], found[..., 1, 1] = d / det, a / det
         found[..., 0, 1] = found[..., 1, 0] = -b / det
         return found, np.log(det)
-    return np.linalg.inv(matrices), np.linalg.slogdet(matrices)[1]
+    found = np.asarray(np.linalg.inv(matrices), dtype=np.float64)
+    return found, np.asarray(np.linalg.slogdet(matrices)[1])
 
 
 def fit_many(products: ManyProducts, start: FloatArray, hessian: FloatArray) -> ManyFits:

@@ -46,7 +46,8 @@ class EffectSystem:
         m = self.zz.shape[1]
         inner = self.zz @ self.covariance(relative)
         inner[:, range(m), range(m)] += 1.0
-        found = np.linalg.solve(inner, np.concatenate((self.zz, self.zx), axis=2))
+        both = np.concatenate((self.zz, self.zx), axis=2)
+        found: FloatArray = np.asarray(np.linalg.solve(inner, both), dtype=np.float64)
         s = found[:, :, :m]
         return (s + s.transpose(0, 2, 1)) / 2, found[:, :, m:]
 

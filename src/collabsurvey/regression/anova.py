@@ -14,6 +14,7 @@ from collabsurvey.display.charts import dot_chart
 from collabsurvey.errors import DataError, OptionError
 from collabsurvey.numerics.mixed_inference import joint_test
 from collabsurvey.numerics.typing import FloatArray
+from collabsurvey.regression.expressions import Expression
 from collabsurvey.regression.mixed_blocks_of import kenward_roger_of
 from collabsurvey.regression.mixed_result import MixedResult
 from collabsurvey.regression.terms import INTERCEPT, DesignPlan, Encoding
@@ -91,9 +92,9 @@ def anova(result: MixedResult, *, df_method: DfMethod | None = None) -> AnovaRes
 
     Notes
     -----
-    Type III as lmerTest: a main effect is tested at the unweighted mean of the levels of the factors
-    that it interacts with (sum-to-zero coding), a number at zero of the numbers that it interacts
-    with, so centre those. Terms without interactions are tested as `.wald(term)`. Sources:
+    Type III as lmerTest: a main effect is tested at the unweighted mean of the levels of factors
+    that it interacts with (sum-to-zero coding), and at zero of numbers that it interacts with, so
+    centre those. Terms without interactions are tested as `.wald(term)`. Sources:
     Kuznetsova, Brockhoff & Christensen (2017), doi:10.18637/jss.v082.i13; Kenward & Roger (1997),
     doi:10.2307/2533558. F of Kenward and Roger holds their scaling.
     """
@@ -148,9 +149,11 @@ def type_three_contrasts(plan: DesignPlan, encoding: Encoding) -> dict[str, Floa
     p = len(plan.columns)
     coding = np.zeros((p, p))  # sum-to-zero coefficients = coding @ coefficients
     for j, (column, label) in enumerate(zip(plan.columns, plan.term_labels, strict=True)):
-        expanded = {frozenset(): 1.0}
+        expanded: dict[frozenset[tuple[Expression, int]], float] = {frozenset(): 1.0}
         for variable, level in column.parts:
-            options = [(frozenset({(variable, level)}), 1.0)]
+            options: list[tuple[frozenset[tuple[Expression, int]], float]] = [
+                (frozenset({(variable, level)}), 1.0)
+            ]
             if level > 0 and (label, variable) not in full:
                 n = len(encoding.levels[variable])
                 options = [(frozenset(), 1 / n)]

@@ -191,14 +191,9 @@ def lme4_order(n_groups: Sequence[int]) -> list[int]:
 
 def sparse_notes(groupings: Sequence[Grouping]) -> list[str]:
     """What is said of groups with a single row, and of factors with single groups inside others."""
-    notes = []
+    notes: list[str] = []
     for grouping in groupings:
-        single = int((grouping.sizes() == 1).sum())
-        if single:
-            notes.append(
-                f"{single} of {grouping.n_groups} groups of {grouping.label} have a single row; "
-                "they say nothing of the variance within groups."
-            )
+        notes += single_row_notes(grouping.label, grouping.sizes())
     for inner in groupings:
         for outer in groupings:
             parents = parent_of(inner, outer) if inner is not outer else None
@@ -211,3 +206,14 @@ def sparse_notes(groupings: Sequence[Grouping]) -> list[str]:
                     f"{inner.label}; only the others tell the two variances apart."
                 )
     return notes
+
+
+def single_row_notes(label: str, sizes: IntArray) -> tuple[str, ...]:
+    """Say how many groups have a single row, from the rows (G,) of each."""
+    single = int((sizes == 1).sum())
+    if not single:
+        return ()
+    return (
+        f"{single} of {len(sizes)} groups of {label} have a single row; they say nothing of the "
+        "variance within groups.",
+    )

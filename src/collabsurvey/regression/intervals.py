@@ -12,7 +12,8 @@ from collabsurvey.display import Chart, Table
 from collabsurvey.display.charts import interval_chart
 from collabsurvey.errors import NotSupportedError, OptionError, check_level
 from collabsurvey.numerics.mixed_bootstrap import Refits, refits, too_large_to_draw
-from collabsurvey.numerics.profile import profile_intervals, wald_intervals
+from collabsurvey.numerics.profile import profile_intervals
+from collabsurvey.numerics.profile_wald import wald_intervals
 from collabsurvey.numerics.student import critical_value
 from collabsurvey.numerics.typing import FloatArray
 from collabsurvey.regression.mixed_blocks_of import FittedBlocks, Piece, fitted_blocks
@@ -127,10 +128,10 @@ def intervals(
 
     Notes
     -----
-    Sources: Bates, Mächler, Bolker & Walker (2015), doi:10.18637/jss.v067.i01, section 5.1; Pinheiro
-    & Bates (2000), section 2.4.3. As lme4, a profile is one of the maximum likelihood criterion,
-    also of a REML fit; lme4 interpolates between points, so that its limits differ in the fifth
-    digit. The bootstrap refits by the fit's own criterion; for a grouping factor of its own all
+    Sources: Bates, Mächler, Bolker & Walker (2015), doi:10.18637/jss.v067.i01, section 5.1;
+    Pinheiro & Bates (2000), section 2.4.3. As in lme4, a profile is one of the maximum likelihood
+    criterion, also of a REML fit; lme4 interpolates between points, so that its limits differ in
+    the fifth digit. The bootstrap refits by the fit's own criterion; with one grouping factor all
     draws are fitted at once, from products per group.
     """
     if method not in METHODS:
@@ -291,8 +292,8 @@ def _draws(
         notes.append(f"{failed} draws did not converge; what they reached is counted.")
     if undefined := int(np.isnan(rows).any(axis=1).sum()):
         notes.append(
-            f"In {undefined} draws a variance was zero, and its correlations are not defined; their "
-            "percentiles rest on the others."
+            f"In {undefined} draws a variance was zero and its correlations are not defined; "
+            "their percentiles rest on the others."
         )
     return rows, notes
 

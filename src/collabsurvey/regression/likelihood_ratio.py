@@ -1,8 +1,8 @@
-"""Does a larger mixed model fit better than chance? Variances at zero have their own distribution."""
+"""Likelihood ratio tests of mixed models, with the distribution that variances at zero have."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import comb
 from typing import Literal
 
@@ -12,15 +12,8 @@ from scipy.special import chdtrc
 
 from collabsurvey.display import Chart, Table
 from collabsurvey.display.charts import dot_chart
-from collabsurvey.errors import DataError, NotSupportedError, OptionError, listed
-from collabsurvey.numerics.mixed_blocks import BlockProducts, Pattern, fit_blocks
-from collabsurvey.numerics.mixed_bootstrap import (
-    Draws,
-    fitted_draws,
-    simulator,
-)
-from collabsurvey.numerics.mixed_nested import NestedProducts
-from collabsurvey.numerics.typing import FloatArray, IntArray
+from collabsurvey.errors import DataError, OptionError, listed
+from collabsurvey.regression.likelihood_ratio_null import null_statistics
 from collabsurvey.regression.linear import LinearResult
 from collabsurvey.regression.mixed_blocks_of import FittedBlocks, fitted_blocks
 from collabsurvey.regression.mixed_result import MixedResult
@@ -32,7 +25,6 @@ SEED = 20240901
 # The standard error of a simulated p-value of .05 is then .0034.
 N_DRAWS = 4000
 FEWEST_DRAWS = 100
-NUMBERS = 4_000_000
 SAME = 1e-8  # relative difference of two sums of squares that is rounding
 
 Element = tuple[str, str, str]  # grouping factor and two effects; a variance if they are one
@@ -110,11 +102,12 @@ def likelihood_ratio(
     Parameters
     ----------
     smaller, larger : results
-        Of `mixed`; the smaller one may be of `ols`. Everything in the smaller model is in the larger.
+        Of `mixed`; the smaller one may be of `ols`. The larger one holds all that it does.
     method : str
-        "chi-bar" (default): a variance cannot be below zero, so that in half of all samples without
-        one the larger model fits no better. One further variance with c covariances mixes
-        chi-squares of c and c + 1 df in equal shares; k separate ones mix 0 to k in binomial shares.
+        "chi-bar" (default): a variance cannot be below zero, so that in half of all samples
+        without one the larger model fits no better. One further variance with c covariances mixes
+        chi-squares of c and c + 1 df in equal shares; k separate ones mix 0 to k df in binomial
+        shares.
         "simulation": outcomes are drawn from the smaller model and both are fitted to each; one
         grouping factor, the same coefficients. Exact but for the number of draws, and the one to
         use with fewer than about 20 groups or for several correlated variances at once.
@@ -160,7 +153,7 @@ def likelihood_ratio(
     df: tuple[int, ...] = ()
     weights: tuple[float, ...] = ()
     if method == "simulation":
-        drawn = null_statistics(smaller, larger, of_larger, more=more, n_draws=n_draws, seed=seed)
+        drawn = null_statistics(smaller, of_larger, more=more, n_draws=n_draws, seed=seed)
         p_value = (1 + int((drawn >= statistic * (1 - SAME)).sum())) / (1 + n_draws)
         notes.append(f"The p-value rests on {n_draws} draws from the smaller model (seed {seed}).")
     else:
@@ -254,8 +247,8 @@ def require_same_rows(smaller: MixedResult | LinearResult, larger: MixedResult) 
     left = [model.products.ee * model.e_scale**2 for model in (smaller, larger)]
     if abs(left[0] - left[1]) > SAME * left[1]:
         raise DataError(
-            "The models rest on different rows or weights: their terms are the same, and what least "
-            "squares leaves is not. Fit both to the same rows."
+            "The models rest on different rows or weights: their terms are the same and "
+            "what least squares leaves is not. Fit both to the same rows."
         )
 
 
@@ -278,8 +271,8 @@ def _refitted(smaller: MixedResult | LinearResult, larger: MixedResult, *, reml:
         return ""
     if len(smaller.terms) != len(larger.terms):
         return (
-            "REML likelihoods of models with different coefficients cannot be compared: fitted again "
-            "by maximum likelihood."
+            "REML likelihoods of models with different coefficients cannot be compared: fitted "
+            "again by maximum likelihood."
         )
     return "One model was fitted by REML and one not: both by maximum likelihood here."
 
@@ -292,8 +285,8 @@ def _of_mixture(
         return f"Chi-square with {df[0]} df."
     if len(df) == 1:
         return (
-            f"{len(variances)} variances with covariances are added at once, for which no mixture is "
-            f"known: the p-value of a chi-square with {df[0]} df is too large. Use "
+            f"{len(variances)} variances with covariances are added at once, for which no mixture "
+            f"is known: the p-value of a chi-square with {df[0]} df is too large. Use "
             'method="simulation".'
         )
     shares = " + ".join(f"{w:g} χ²({d})" for d, w in zip(df, weights, strict=True))
@@ -301,77 +294,3 @@ def _of_mixture(
     if len(variances) > 1:
         sentence += " It takes the estimates of the variances as unrelated."
     return sentence
-
-
-def null_statistics(
-    smaller: MixedResult | LinearResult,
-    larger: MixedResult,
-    of_larger: FittedBlocks,
-    *,
-    more: int,
-    n_draws: int,
-    seed: int,
-) -> FloatArray:
-    """Statistics (n_draws,) of outcomes drawn from the smaller model."""
-    products = of_larger.products
-    if more or not isinstance(products, NestedProducts) or len(products.patterns) > 1:
-        raise NotSupportedError(
-            "A simulated test of models with several grouping factors or different coefficients",
-            instead='Use method="chi-bar".',
-        )
-    restricted, columns = _restricted(smaller, products, of_larger)
-    q = products.patterns[0].n_random
-    lower, sigma = np.zeros((q, q)), float(np.sqrt(products.ee / products.n_rows))
-    null = None
-    if restricted is not None:
-        null = fit_blocks(restricted)
-        lower[np.ix_(columns, columns)] = null.lowers[0]
-        sigma = float(np.sqrt(null.sigma2))
-    design = simulator(products)
-    generator = np.random.default_rng(seed)
-    size = max(1, NUMBERS // (design.zx.shape[0] * q))
-    found = []
-    for start in range(0, n_draws, size):
-        draws = design.draw((lower,), sigma, min(size, n_draws - start), generator)
-        full = fitted_draws(products, draws, (lower,)).criterion
-        if null is None or restricted is None:
-            part = _without(products, draws.ee)
-        else:
-            own = Draws(np.ascontiguousarray(draws.ze[:, :, columns]), draws.ee, draws.shift)
-            part = fitted_draws(restricted, own, null.lowers).criterion
-        found.append(np.maximum(part - full, 0.0))
-    return np.concatenate(found)
-
-
-def _without(products: BlockProducts, ee: FloatArray) -> FloatArray:
-    """Criterion (R,) without random effects: log det of Q'Q is zero."""
-    n = products.n_rows - (products.n_fixed if products.reml else 0)
-    return np.asarray(n * (1 + np.log(2 * np.pi * ee / n)))
-
-
-def _restricted(
-    smaller: MixedResult | LinearResult, products: NestedProducts, of_larger: FittedBlocks
-) -> tuple[NestedProducts | None, IntArray]:
-    """The larger model's products with the random effects of the smaller one only."""
-    if isinstance(smaller, LinearResult):
-        return None, np.empty(0, dtype=np.int64)
-    own = fitted_blocks(smaller)
-    place = {
-        name: piece.columns.start + i
-        for piece in of_larger.pieces
-        for i, name in enumerate(piece.names)
-    }
-    names = [name for piece in own.pieces for name in piece.names]
-    columns = np.array([place[name] for name in names], dtype=np.int64)
-    others = [j for j in range(len(place)) if j not in columns]
-    # Standardised slopes hold a share of the intercept: alone they are another effect.
-    mixed_up = np.linalg.inv(of_larger.scales[0])[np.ix_(others, columns)]
-    if np.abs(mixed_up).max(initial=0.0) > 0:
-        raise NotSupportedError(
-            "A simulated test of a random intercept beside slopes", instead='Use method="chi-bar".'
-        )
-    q = products.patterns[0].n_random
-    kept = [*columns.tolist(), *range(q, products.by_level.shape[1])]
-    pattern = Pattern(tuple(len(piece.names) for piece in own.pieces))
-    by_level = np.ascontiguousarray(products.by_level[:, kept][:, :, kept])
-    return replace(products, patterns=(pattern,), by_level=by_level), columns

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from collabsurvey.errors import NotSupportedError, OptionError
 from collabsurvey.numerics.kenward_roger import KenwardRoger, kenward_roger
 from collabsurvey.numerics.mixed import GroupProducts, MixedFit
 from collabsurvey.numerics.mixed_blocks import BlockProducts, Lowers, df_total, fit_blocks
-from collabsurvey.numerics.profile import ProfileModel, as_blocks
+from collabsurvey.numerics.profile_deviance import ProfileModel, as_blocks
 from collabsurvey.numerics.random_systems import (
     MOST_EFFECTS,
     effect_systems,
@@ -17,7 +18,6 @@ from collabsurvey.numerics.random_systems import (
     too_many_effects,
 )
 from collabsurvey.numerics.typing import FloatArray
-from collabsurvey.errors import NotSupportedError, OptionError
 from collabsurvey.regression.mixed_result import MixedResult, unique_labels
 
 

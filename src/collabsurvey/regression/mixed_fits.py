@@ -20,6 +20,7 @@ from collabsurvey.numerics.mixed import (
 from collabsurvey.numerics.mixed_blocks import BlockFit, BlockProducts
 from collabsurvey.numerics.mixed_inference import VarianceParameters, variance_parameters
 from collabsurvey.numerics.typing import FloatArray
+from collabsurvey.regression.grouping import single_row_notes
 from collabsurvey.regression.linear import linear_fit
 from collabsurvey.regression.mixed_result import RandomPart
 from collabsurvey.regression.prepare import Groups, Prepared, groups_of
@@ -93,6 +94,7 @@ def one_term(model: Prepared, *, reml: bool) -> Fitted:
         )
         if singular
         else (),
+        notes=single_row_notes(groups.label, np.bincount(groups.codes)),
     )
 
 

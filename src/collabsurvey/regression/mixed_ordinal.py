@@ -84,10 +84,11 @@ def mixed_ordinal(
 
     Notes
     -----
-    Numbers as `ordinal::clmm` with the same number of points (observed information of all
-    parameters). clmm seeks the modes of the groups to 1e-4 only; under Laplace its log-likelihood
-    is therefore off in the sixth decimal and its covariances in the fourth digit. Source: Hedeker &
-    Gibbons (1994), doi:10.2307/2533433.
+    Source: Hedeker & Gibbons (1994), doi:10.2307/2533433. Numbers as `ordinal::clmm` with the same
+    number of points (observed information of all parameters), with two exceptions. clmm seeks the
+    modes of the groups to 1e-4 only; under Laplace its log-likelihood is therefore off in the sixth
+    decimal and its covariances in the fourth digit. And clmm 2022.11.16 fits the log-log link under
+    the name "cloglog"; ours is 1 - exp(-exp(x)), as that of `ordinal::clm`.
     """
     read = read_formula(formula)
     random = _random_intercept(read)

@@ -17,12 +17,12 @@ from scipy import sparse
 from collabsurvey.errors import DataError, NotSupportedError
 from collabsurvey.moments.design import DesignProducts, design_products
 from collabsurvey.numerics.mixed import free_elements, lower_root
+from collabsurvey.numerics.mixed_block_inference import block_variance_parameters
 from collabsurvey.numerics.mixed_blocks import (
     BlockFit,
     BlockProducts,
     NoResidualError,
     Pattern,
-    block_variance_parameters,
     criterion_without_random,
     fit_blocks,
 )

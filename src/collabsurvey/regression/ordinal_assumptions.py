@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
-from collabsurvey.errors import NotEnoughDataError, NotSupportedError
+from collabsurvey.errors import DataError, NotEnoughDataError
 from collabsurvey.numerics.cumulative import (
     CumulativeFit,
     CumulativeRows,
@@ -119,8 +119,9 @@ def scale_test(
 
 def _require_terms(model: OrdinalRows) -> None:
     if not model.plan.columns:
-        raise NotSupportedError(
-            "A test of assumptions without predictors", instead="Put terms into the formula."
+        raise DataError(
+            f"{model.formula.text!r} has no predictors, so there is no effect that could differ. "
+            "Put terms into the formula."
         )
 
 

@@ -163,7 +163,7 @@ def prepare_ordinal(
     )
     basis = least_squares_basis(blocks, constant_of(whole, encoding), centre_z=False)
     if basis.aliased:
-        raise DataError(aliased_message(method, whole, basis, blocks))
+        raise DataError(aliased_message(method, whole, basis, blocks, encoding))
     scale = np.sqrt(weight.sum())
     offset = offsets(formula, columns, encoding)
     return OrdinalRows(

@@ -13,7 +13,7 @@ import numpy as np
 from collabsurvey.dimensionality.validity_words import CLOSE, SAME
 from collabsurvey.instruments.answer_words import filled, wording_of
 from collabsurvey.reporting.loadings_chart import Tied, loadings_chart
-from collabsurvey.reporting.structure_release import UNTITLED, item_name, short_names
+from collabsurvey.reporting.structure_release import UNTITLED, item_name
 from collabsurvey.reporting.term_words import spaced
 from collabsurvey.reporting.wording import without_ids
 
@@ -157,7 +157,7 @@ def verdict_of(result: SemResult) -> Verdict:
     """How the model fits, by customary limits; divided where one of three indices disagrees.
 
     RMSEA is large where questions are tied strongly to their scales, and CFI small where they are
-    tied weakly, at the same misfit (McNeish, An & Hancock, 2018), so that one alone decides nothing.
+    tied weakly, at the same misfit (McNeish, An & Hancock, 2018): one alone decides nothing.
     """
     fit = result.fit
     if not fit["df"]:
@@ -238,10 +238,11 @@ def _map(
     loadings: pd.DataFrame,
     titles: Mapping[str, str],
 ) -> Chart | None:
-    names = short_names(instrument, list(zip(loadings["scale"], loadings["item"], strict=True)))
     rows = [
-        Tied(titles[row["scale"]], name, row["loading"], row["ci_low"], row["ci_high"], row["weak"])
-        for row, name in zip(loadings.to_dict("records"), names, strict=True)
+        Tied(titles[scale], item_name(instrument, item), float(loading), bool(weak))
+        for scale, item, loading, weak in zip(
+            loadings["scale"], loadings["item"], loadings["loading"], loadings["weak"], strict=True
+        )
     ]
     title = f"How strongly the questions of {one.title or UNTITLED} are tied to their scales"
     return loadings_chart(rows, title=title, least=WEAK)

@@ -236,6 +236,7 @@ def measurement_figures(shown: Release) -> list[Figure]:
     for number, one in enumerate(shown.confirmatory, start=1):
         if one.map is not None:
             title = f"{_capital(one.title)}: how strongly each question is tied to its scale"
+            title += ", where 1 would be perfectly"
             figures.append(Figure(confirm_name(number), title, one.map))
     for found in shown.invariance:
         if found.chart is not None:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 LONGEST_LINE = 27
 MOST_LINES = 2
 FRAME = 0.75  # inches
-LINE = 0.15
-GAP = 0.08
+LINE = 0.14
+GAP = 0.07
 
 
 def ladders_chart(
@@ -36,7 +36,7 @@ def ladders_chart(
         "\n".join(textwrap.wrap(name, LONGEST_LINE, max_lines=MOST_LINES, placeholder="…")) or name
         for name in names
     ]
-    lines = sum(label.count("\n") + 1 for label in labels)
+    lines = max(label.count("\n") + 1 for label in labels)
 
     def draw(ax: Axes) -> None:
         for place, one in enumerate(holds):
@@ -72,5 +72,5 @@ def ladders_chart(
         title,
         f"{title}. Levels that hold: {'; '.join(said)}.",
         draw,
-        (WIDTH, FRAME + LINE * lines + GAP * len(labels)),
+        (WIDTH, FRAME + (LINE * lines + GAP) * len(labels)),
     )

@@ -1,11 +1,10 @@
-"""How strongly each question is tied to its scale: questions below the name of their scale."""
+"""How strongly questions are tied to their scales: one line a scale, one dot a question."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
 from typing import TYPE_CHECKING
 
 from collabsurvey.display import Chart
@@ -15,71 +14,69 @@ from collabsurvey.reporting.caterpillar import WIDTH
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-LONGEST = 36  # characters of a question on its line
-MOST_ROWS = 120  # questions and scales; more cannot be read
-ROW = 0.19  # inches
-FRAME = 0.85
+LONGEST_LINE = 27
+MOST_LINES = 2
+FRAME = 0.85  # inches
+LINE = 0.14
+GAP = 0.07
+MOST_SCALES = 40
+TICKS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 
 @dataclass(frozen=True)
 class Tied:
-    """One question: how it is called, its loading with limits, and whether it stands out."""
+    """One question: its scale, how it is called, its loading, and whether it stands out."""
 
     scale: str
     name: str
     loading: float
-    low: float
-    high: float
     odd: bool
 
 
 def loadings_chart(rows: Sequence[Tied], *, title: str, least: float) -> Chart | None:
-    """Loadings with their intervals, a line at `least`; None where there are too many to read.
+    """Loadings on the line of their scale, a dashed line at `least`; None for too many scales.
 
     Questions that stand out are hollow, so that they are seen without colour too.
     """
     scales = list(dict.fromkeys(row.scale for row in rows))
-    lines: list[Tied | str] = []
-    for scale in scales:
-        lines += [scale, *(row for row in rows if row.scale == scale)]
-    if not rows or len(lines) > MOST_ROWS:
+    if not scales or len(scales) > MOST_SCALES:
         return None
+    labels = [
+        "\n".join(textwrap.wrap(name, LONGEST_LINE, max_lines=MOST_LINES, placeholder="…")) or name
+        for name in scales
+    ]
+    low = min(0.0, *(row.loading for row in rows))
 
     def draw(ax: Axes) -> None:
-        for place, row in enumerate(lines):
-            if isinstance(row, str):
-                continue
-            colour = ACCENT if row.odd else INK
-            ax.plot([row.low, row.high], [place, place], color=colour, linewidth=1.4, zorder=2)
-            fill = "white" if row.odd else colour
-            ax.plot([row.loading], [place], "o", color=colour, markerfacecolor=fill, markersize=5)
         ax.axvline(least, color=QUIET, linewidth=1, linestyle="--", zorder=1)
-        ax.set_ylim(len(lines) - 0.4, -0.6)
-        lows = [row.low if isfinite(row.low) else row.loading for row in rows]
-        ax.set_xlim(min(0.0, min(lows) - 0.05), 1.02)
-        ax.set_yticks(range(len(lines)), [_label(row) for row in lines], fontsize=8.5)
-        for label, row in zip(ax.get_yticklabels(), lines, strict=True):
-            if isinstance(row, str):
-                label.set_fontweight("bold")
-        ax.set_xlabel(
-            f"loading, 95%\u00a0interval; hollow:\nunder {least:.2f} or against the scale".replace(
-                "0.", "."
-            )
-        )
+        for place, scale in enumerate(scales):
+            own = [row for row in rows if row.scale == scale]
+            ends = [min(row.loading for row in own), max(row.loading for row in own)]
+            ax.plot(ends, [place, place], color=GRID, linewidth=3, zorder=2)
+            for row in own:
+                colour = ACCENT if row.odd else INK
+                fill = "white" if row.odd else colour
+                ax.plot([row.loading], [place], "o", color=colour, markerfacecolor=fill, zorder=3)
+        ax.set_xlim(low - 0.02, 1.02)
+        ax.set_xticks([tick for tick in (-0.4, -0.2, *TICKS) if tick >= low - 0.02])
+        ax.set_ylim(len(scales) - 0.4, -0.6)
+        ax.set_yticks(range(len(scales)), labels, fontsize=9)
+        limit = f"{least:.2f}".removeprefix("0")
+        ax.set_xlabel(f"loading of each question; hollow:\nunder {limit}, or against the scale")
         ax.grid(axis="x", color=GRID, linewidth=0.8, zorder=0)
         ax.set_axisbelow(True)
         ax.spines[["top", "right", "left"]].set_visible(False)
         ax.tick_params(axis="y", length=0)
 
     said = [f"{row.name} {row.loading:.2f}" for row in rows if row.odd]
-    low, high = min(row.loading for row in rows), max(row.loading for row in rows)
+    ends = [
+        f"{scale} {min(values):.2f} to {max(values):.2f}"
+        for scale in scales
+        for values in [[row.loading for row in rows if row.scale == scale]]
+    ]
     description = (
-        f"{title}. Loadings of {len(rows)} questions from {low:.2f} to {high:.2f}. "
-        f"{'Standing out: ' + '; '.join(said) if said else 'None stands out'}."
+        f"{title}. Loadings from weakest to strongest: {'; '.join(ends)}. "
+        f"{'Standing out: ' + '; '.join(said) if said else 'No question stands out'}."
     ).replace("-", "−")
-    return Chart(title, description, draw, (WIDTH, FRAME + ROW * len(lines)))
-
-
-def _label(row: Tied | str) -> str:
-    text = row if isinstance(row, str) else row.name
-    return textwrap.shorten(text, LONGEST, placeholder="…") or text[:LONGEST]
+    lines = max(label.count("\n") + 1 for label in labels)
+    return Chart(title, description, draw, (WIDTH, FRAME + (LINE * lines + GAP) * len(labels)))

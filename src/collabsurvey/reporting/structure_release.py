@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -246,35 +246,19 @@ def _correlations(result: EfaResult, factors: tuple[str, ...]) -> pd.DataFrame |
 
 
 def _map_names(scales: list[Scale], instrument: Instrument, items: tuple[str, ...]) -> list[str]:
-    pairs = [(scale.id, item) for scale in scales for item in scale.items]
+    """Names that tell the items of a scale apart: without the words they all begin with."""
     short: dict[str, str] = {}
-    for (_, item), name in zip(pairs, short_names(instrument, pairs), strict=True):
-        short.setdefault(item, name)
-    return [short[item] for item in items]
-
-
-def short_names(instrument: Instrument, placed: Sequence[tuple[str, str]]) -> list[str]:
-    """Names that tell the items of a scale apart: without the words they all begin with.
-
-    `placed` are pairs of scale and item.
-    """
-    cuts = {}
-    for scale in dict.fromkeys(scale for scale, _ in placed):
-        words = [_words(instrument, item) for own, item in placed if own == scale]
+    for scale in scales:
+        words = [(filled(wording_of(instrument, item)) or item).split() for item in scale.items]
         same = 0
         while all(len(w) > same + 1 for w in words) and len({w[same] for w in words}) == 1:
             same += 1
-        cuts[scale] = same if same >= LEAST_SHARED_WORDS and len(words) > 1 else 0
-    return [
-        (REVERSED if instrument.item(item).keyed == -1 else "")
-        + ("… " if cuts[scale] else "")
-        + " ".join(_words(instrument, item)[cuts[scale] :])
-        for scale, item in placed
-    ]
-
-
-def _words(instrument: Instrument, item: str) -> list[str]:
-    return (filled(wording_of(instrument, item)) or item).split()
+        cut = same if same >= LEAST_SHARED_WORDS and len(words) > 1 else 0
+        for item, parts in zip(scale.items, words, strict=True):
+            mark = REVERSED if instrument.item(item).keyed == -1 else ""
+            name = mark + ("… " if cut else "") + " ".join(parts[cut:])
+            short.setdefault(item, name)
+    return [short[item] for item in items]
 
 
 def _map(

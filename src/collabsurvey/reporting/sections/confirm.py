@@ -178,14 +178,10 @@ def _scale_table(one: ReleasedConfirmatory) -> Table:
     columns: dict[str, list[object]] = {
         "scale": [scale.title for scale in scales],
         "reading": [_reading(scale) for scale in scales],
-        "questions": [scale.n_items for scale in scales],
-        "loadings": [interval(scale.low, scale.high) for scale in scales],
         "reliability": [scale.reliability for scale in scales],
     }
     notes = [
-        f"Loadings: of the weakest question and of the strongest. They go up to 1; under "
-        f"{_short(WEAK)} a question is tied weakly. Reliability: the share of what differs in the "
-        "scores that is not error, by this model.",
+        "Reliability: the share of what differs in the scores that is not error, by this model.",
     ]
     if several:
         notes.append("How strongly each two scales go together is in tables/cfa_pairs.csv.")
