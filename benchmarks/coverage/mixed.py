@@ -3,15 +3,16 @@
     nice python benchmarks/coverage/mixed.py           # writes mixed.csv, a few minutes
 
 5, 10, 20 or 50 schools, with 20 staff each or with 4 to 60 (20 on average). `condition` belongs to
-the school (two in five schools have it), `trust` to the staff and differs between schools. The outcome
-varies between schools by the given ICC; in the model "slope" the effect of trust varies too, with
-half that standard deviation, and is fitted so. Every true coefficient is 0, so that `type_one` is
-one less coverage; `bias` is in standard deviations of the estimate. Methods: "satterthwaite" and
-"kenward-roger" of the REML fit, "CR2" of least squares (Satterthwaite df), "naive" least squares.
-With 1000 replications a coverage of .95 has a standard error of .007, a bias one of .03.
+the school (two in five schools have it), `trust` to the staff and differs between schools. The
+outcome varies between schools by the given ICC; in the model "slope" the effect of trust varies
+too, with half that standard deviation, and is fitted so. Every true coefficient is 0, so that
+`type_one` is one less coverage; `bias` is in standard deviations of the estimate. Methods:
+"satterthwaite" and "kenward-roger" of the REML fit, "CR2" of least squares (Satterthwaite df),
+"naive" least squares. With 1000 replications a coverage of .95 has a standard error of .007, a
+bias one of .03.
 
-Below, `term` "variance": tests that there is no variance between schools where there is none, by the
-likelihood ratio ("chi-bar", "naive chi-square", "simulation"), REML.
+Below, `term` "variance": tests that there is no variance between schools where there is none, by
+the likelihood ratio of REML ("chi-bar", "naive chi-square", "simulation"); 10 000 replications.
 """
 
 from __future__ import annotations
@@ -119,6 +120,14 @@ def limits(
     return {
         name: tuple(np.array(v) for v in zip(*all_, strict=True)) for name, all_ in found.items()
     }
+
+
+def stacked(
+    values: list[tuple[np.ndarray, ...]],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Estimates, errors and df of all replications."""
+    estimates, errors, df = (np.array(part) for part in zip(*values, strict=True))
+    return estimates, errors, df
 
 
 def by_school(a: np.ndarray, b: np.ndarray, g: np.ndarray) -> np.ndarray:

@@ -199,7 +199,9 @@ def test_a_run_gives_the_numbers_of_the_analysis(tmp_path: Path) -> None:
     (found,) = record.confirmatory
     alone = dimensionality.cfa(
         frame,
-        factor_text(responses(frame).instrument.scoring, {n: n for n in SCALES}, {i: i for i in ITEMS}),
+        factor_text(
+            responses(frame).instrument.scoring, {n: n for n in SCALES}, {i: i for i in ITEMS}
+        ),
         "MLR",
         "fiml",
         cluster="school",

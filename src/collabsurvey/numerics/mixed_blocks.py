@@ -1,4 +1,4 @@
-"""Linear mixed models with several random terms: criterion, optimum, what inference needs.
+"""Linear mixed models with several random terms: the criterion and its optimum.
 
 A *block* is one grouping factor with all its random terms; its relative covariance is
 D_k = L_k L_k' with L_k block-diagonal, a lower triangle for each term. V = I + sum of Z_k D_k Z_k'

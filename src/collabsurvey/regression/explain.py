@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from collabsurvey.numerics.student import critical_value
 from collabsurvey.numerics.typing import FloatArray
-from collabsurvey.regression.explain_groups import about, between_groups
+from collabsurvey.regression.explain_groups import about, between_groups, group_counts
 from collabsurvey.regression.explain_limits import limits
 from collabsurvey.regression.expressions import Call, Expression
 from collabsurvey.regression.reading import (
@@ -54,9 +54,7 @@ class Explanation:
     findings: Mapping[str, str]
     groups: tuple[str, ...]
     limits: tuple[str, ...]
-    headings: tuple[str, str, str] = field(
-        default=("What goes with what", "How much groups differ", "What this does not say")
-    )
+    place: str = ""  # "in a typical school"; "" without random effects
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -65,8 +63,13 @@ class Explanation:
 
     def __str__(self) -> str:
         parts = [" ".join(self.about)]
-        bodies = (tuple(self.findings.values()), self.groups, self.limits)
-        for heading, body in zip(self.headings, bodies, strict=True):
+        place = f", {self.place}" if self.place else ""
+        bodies = {
+            f"What goes with what{place}": tuple(self.findings.values()),
+            "How much groups differ": self.groups,
+            "What this does not say": self.limits,
+        }
+        for heading, body in bodies.items():
             if body:
                 parts.append("\n".join((f"{heading}:", *(f"- {sentence}" for sentence in body))))
         return "\n\n".join(parts)
@@ -127,7 +130,9 @@ def explanation(
     chance = assigned_columns(result, design, assigned)
     columns = rows_of(result, data)
     found = _findings(result, columns, scale, words, chance)
-    typical = ()
+    mixed = result.variance_components is not None
+    groups = [words.label(name) for name in group_counts(result)] if mixed else []
+    typical: tuple[str, ...] = ()
     if columns is not None and scale.kind != "difference" and len(result.terms):
         typical = (f"The typical case is {typical_words(result, columns, words)}.",)
     return Explanation(
@@ -141,6 +146,7 @@ def explanation(
             chance=chance,
             open_terms=[name for name, one in found.items() if one.direction_open],
         ),
+        place=f"in a typical {joined(groups)}" if groups else "",
     )
 
 
@@ -166,14 +172,15 @@ def _findings(
         places = list(_places(result, j, reading, columns, words))
         for points in places:
             at = {variable: point.value for variable, point in points.items()}
-            weights = contrast_at(*column.parts[0], at, result)
+            variable, level = column.parts[0]
+            weights = contrast_at(variable, level, at, result)
             where = tuple(point.words for point in points.values())
             name = f"{column.name}, where {joined(where)}"
             here = Reading(reading.steps, where, reading.alike, reading.together)
-            found[name] = _said(result, here, weights, columns, scale, words, chance)
+            found[name] = _said(result, here, weights, at, columns, scale, words, chance)
         if not places:
             weights = np.eye(len(result.terms))[j]
-            found[column.name] = _said(result, reading, weights, columns, scale, words, chance)
+            found[column.name] = _said(result, reading, weights, {}, columns, scale, words, chance)
     return found
 
 
@@ -183,7 +190,7 @@ def _places(
     """Where the slope of a variable in interactions is told; nowhere for other coefficients.
 
     At every level or value of what it interacts with; of two variables the one that is a number,
-    else the first, is told so, and the other only at the middle of the first.
+    else the first, is told so, and the other only at the mean or the reference of the first.
     """
     parts = result.plan.columns[j].parts
     if len(parts) != 1 or len(reading.steps) != 1:
@@ -195,18 +202,25 @@ def _places(
     points = {p: points_of(p, result, columns, words) for p in partners}
     for partner, found in points.items():
         if not _is_focal(variable, partner, result):
-            points[partner] = [found[len(found) // 2]] if partner not in _levels(result) else found
+            points[partner] = _one(found, factor=partner in _levels(result))
     if np.prod([len(found) for found in points.values()]) > MOST_PLACES:
         return
     for chosen in product(*points.values()):
         yield dict(zip(partners, chosen, strict=True))
 
 
+def _one(points: list[Point], *, factor: bool) -> list[Point]:
+    """The reference level of a factor, the mean of a number; both values where there are two."""
+    if factor:
+        return points[:1]
+    return points if len(points) == 2 else [points[len(points) // 2]]
+
+
 def _is_focal(variable: Expression, partner: Expression, result: RegressionResult) -> bool:
     factors = _levels(result)
     if (variable in factors) != (partner in factors):
         return partner in factors
-    order = [v for term in result.encoding.formula.terms for v in term]
+    order = list(dict.fromkeys(v for term in result.encoding.formula.terms for v in term))
     return order.index(variable) < order.index(partner)
 
 
@@ -218,6 +232,7 @@ def _said(
     result: RegressionResult,
     reading: Reading,
     weights: FloatArray,
+    at: Mapping[Expression, float],
     columns: Columns | None,
     scale: Scale,
     words: Words,
@@ -227,7 +242,8 @@ def _said(
     weights = weights * step_size(reading.steps, words)
     estimate = float(weights @ result.coefficients)
     error = float(np.sqrt(max(weights @ result.covariance @ weights, 0.0)))
-    df = np.array([result.df[weights != 0].min()])
+    used = result.df[weights != 0]
+    df = np.array([used.min() if used.size else np.inf])
     half = float(critical_value(result.conf_level, df)[0]) * error
     low, high = estimate - half, estimate + half
     sentence = finding(reading, result, estimate, scale, words, chance)
@@ -235,10 +251,14 @@ def _said(
     sentence += f". {_interval(reading, result, low, high, scale, words)}"
     if reading.steps and not reading.together and columns is not None and len(reading.steps) == 1:
         variable, level = reading.steps[0]
-        sentence += translated(result, columns, scale, words, variable, level, weights, half)
+        sentence += translated(
+            result, columns, scale, words, variable, level, weights, half,
+            at=at, where=joined(reading.where),
+        )  # fmt: skip
     if level_words := _level_words(reading, words):
-        sentence += f" {level_words}"
-    return _Finding(f"{sentence}{together_words(reading, words)}.", low <= 0 <= high)
+        sentence += f". {level_words}"
+    direction_open = bool(reading.steps) and low <= 0 <= high
+    return _Finding(f"{sentence}{together_words(reading, words)}.", direction_open)
 
 
 def _interval(

@@ -44,10 +44,10 @@ def spreads(result: RegressionResult) -> list[tuple[str, str, str | None, float]
     for group, term, other, size in zip(
         table["group"], table["term1"], table["term2"], table["sdcor"], strict=True
     ):
-        if term is None or group == "Residual":
+        if not isinstance(term, str) or group == "Residual":
             continue
         name = known.get(group) or known.get(re.sub(r"\.\d+$", "", group), group)
-        found.append((name, str(term), None if other is None else str(other), float(size)))
+        found.append((name, term, other if isinstance(other, str) else None, float(size)))
     return found
 
 
@@ -90,7 +90,7 @@ def between_groups(
     unit = words.unit_of(result.encoding.formula.response)
     if sigma is not None:
         size = f"{number(sigma)}{f' {unit}' if unit else ''}"
-        said.append(f"Single {words.unit} of one group still differ, with a SD of {size}.")
+        said.append(f"Single {words.unit} of one group still differ, with an SD of {size}.")
     if "icc" in result.fit:
         of = "" if scale.kind == "difference" else f" (on the scale of the {scale.short_name})"
         said.append(
@@ -132,7 +132,7 @@ def _levels(
     eta = float(typical_case(result, columns).linear(result)[0])
     at = mean_of(result.family, eta + np.array([0.0, -wide, wide])).tolist()
     middle, low, high = (probability_words(x) if scale.kind == "odds" else number(x) for x in at)
-    kind = "probability of" if scale.kind == "odds" else "expected"
+    kind = "probability of" if scale.kind == "odds" else "expected count of"
     return (
         f"{said}. In the typical case the {kind} {scale.outcome} is {middle} in the typical group, "
         f"and between {low} and {high} in nineteen groups of twenty."

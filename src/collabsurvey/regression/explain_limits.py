@@ -53,8 +53,8 @@ def _about_design(design: str, chance: frozenset[str], words: Words) -> str:
     if chance:
         names = joined([words.label(name) for name in sorted(chance)])
         return (
-            f"Only {names} was assigned by chance, so only of this the figures tell what it did; "
-            "the other differences merely go together."
+            f"Only {names} was assigned by chance: of it alone the figures say what it did. The "
+            "other differences merely go together."
         )
     if design == "quasi-experimental":
         return (

@@ -62,17 +62,18 @@ class InfluenceResult(Result):
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row for each cluster: cooks_distance, largest_dfbetas, its term, marked."""
-        sizes = self.dfbetas.abs().fillna(np.inf)  # not determined without it: most of all
-        term = sizes.idxmax(axis=1)
-        largest = [self.dfbetas.loc[level, name] for level, name in term.items()]
+        values = self.dfbetas.to_numpy()
+        sizes = np.where(np.isnan(values), np.inf, np.abs(values))  # not determined: most of all
+        place = sizes.argmax(axis=1)
+        largest = values[np.arange(len(values)), place]
         marked = (self.cooks_distance > self.cut_cook) | (sizes.max(axis=1) > self.cut_dfbetas)
         return pd.DataFrame(
             {
                 self.group: self.dfbetas.index,
                 "cooks_distance": self.cooks_distance,
                 "largest_dfbetas": largest,
-                "term": term.to_numpy(),
-                "marked": np.asarray(marked),
+                "term": self.dfbetas.columns.to_numpy()[place],
+                "marked": marked,
             }
         )
 
@@ -159,7 +160,7 @@ def influence(
         names, changes, lost = _linear_changes(result)
         group = str(result.cluster)
     terms = list(result.terms)
-    n_clusters, p = changes.shape
+    n_clusters = len(changes)
     cook = _cooks_distance(result, changes)
     index = pd.Index(names, name=group)
     dfbetas = pd.DataFrame(changes / result.std_errors, index=index, columns=terms)

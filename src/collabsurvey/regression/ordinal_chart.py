@@ -60,7 +60,7 @@ def probability_chart(
                 place = np.arange(len(along))
                 ax.bar(place, shares[:, c], bottom=ends[:, c], color=colour, label=category)
         if levels is not None:
-            ax.set_xticks(np.arange(len(along)), [str(level) for level in along])
+            ax.set_xticks(np.arange(len(along)), [_shown(level) for level in along])
         else:
             ax.margins(x=0)
         ax.set_ylim(0, 1)
@@ -76,9 +76,7 @@ def probability_chart(
             f"{category} {share:.0%}"
             for category, share in zip(rows.categories, shares[place], strict=True)
         )
-        value = along[place]
-        shown = f"{value:.3g}" if isinstance(value, float) else str(value)
-        return f"at {predictor} {shown}: {words}"
+        return f"at {predictor} {_shown(along[place])}: {words}"
 
     places = [0, len(along) - 1] if levels is None else list(range(len(along)))
     others = [name for name in names if name != predictor]
@@ -91,6 +89,17 @@ def probability_chart(
         draw=draw,
         size=(7.0, 4.2),
     )
+
+
+def ratio_axis(ax: Axes, low: float, high: float) -> None:
+    """Make the horizontal axis logarithmic, with ticks that are read as ratios: 0.5, 1, 2."""
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+
+    ax.set_xscale("log")
+    wide = high > 4 * low
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if wide else MaxNLocator(5))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter("{x:.3g}")
 
 
 def _levels(name: str, rows: OrdinalRows) -> list[object] | None:
@@ -126,4 +135,4 @@ def _stands_for_groups(name: str, rows: OrdinalRows) -> bool:
 
 
 def _shown(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -23,7 +23,7 @@ from collabsurvey.regression.ordinal_assumptions import (
     proportional_odds_test,
     scale_test,
 )
-from collabsurvey.regression.ordinal_chart import probability_chart
+from collabsurvey.regression.ordinal_chart import probability_chart, ratio_axis
 from collabsurvey.regression.ordinal_rows import OrdinalRows
 from collabsurvey.regression.prepare import Groups
 from collabsurvey.regression.results import RegressionResult
@@ -196,7 +196,7 @@ class CumulativeResult(RegressionResult):
 
         def draw(ax: Any) -> None:
             if odds:
-                ax.set_xscale("log")
+                ratio_axis(ax, shown["ci_low"].min(), shown["ci_high"].max())
             forest.draw(ax)
 
         return Chart(forest.title, forest.description, draw, forest.size)

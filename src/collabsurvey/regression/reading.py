@@ -112,7 +112,7 @@ def step_words(variable: Expression, level: int, result: RegressionResult, words
     if size == 1:
         more, tail = "one unit more", f" (in {unit})" if unit else ""
     else:
-        more, tail = f"{number(abs(size))} {unit or 'units'} {'more' if size > 0 else 'less'}", ""
+        more, tail = f"{abs(size):g} {unit or 'units'} {'more' if size > 0 else 'less'}", ""
     if isinstance(variable, Call):
         parts = [words.plain(argument) for argument in variable.arguments]
         if variable.function == "within":

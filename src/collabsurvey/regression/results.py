@@ -30,6 +30,8 @@ from collabsurvey.results import Result, table_from_frame
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from collabsurvey.regression.wording import Design
+
 # What wald() tests: terms, coefficients, or combinations such as {"a": 1, "b": -1}.
 Terms = Sequence[str] | str | Mapping[str, float] | Sequence[Mapping[str, float]] | None
 
@@ -149,6 +151,31 @@ class RegressionResult(Result):
             fixed = fixed + evaluate(offset, columns, self.encoding)
         return np.asarray(fixed)
 
+    def explain(
+        self,
+        *,
+        data: Any = None,
+        unit: str = "rows",
+        labels: Mapping[str, str] | None = None,
+        units: Mapping[str, str] | None = None,
+        steps: Mapping[str, float] | None = None,
+        design: Design = "observational",
+        assigned: str | Sequence[str] = (),
+    ) -> str:
+        """Say in plain words what the model found, how surely, and what it does not say.
+
+        The options are those of `explanation`, which returns the same sentence by sentence. With
+        `data`, the table of the fit, odds are told as probabilities of the typical case.
+        """
+        from collabsurvey.regression.explain import explanation
+
+        return str(
+            explanation(
+                self, data=data, unit=unit, labels=labels, units=units, steps=steps,
+                design=design, assigned=assigned,
+            )
+        )  # fmt: skip
+
     def table(self) -> Table:
         """Return the coefficients as a reader is shown them."""
         shown = self.estimates
@@ -186,7 +213,7 @@ class RegressionResult(Result):
             ax.plot(shown["estimate"], place, "o", color="C0")
             ax.set_yticks(place, shown["term"].tolist())
             ax.set_ylim(-0.6, len(shown) - 0.4)
-            ax.set_xlabel(f"change in {self.outcome} ({self.conf_level:.0%} interval)")
+            ax.set_xlabel(f"difference in {self.outcome} ({self.conf_level:.0%} interval)")
 
         return Chart(
             title=self.title,

@@ -54,7 +54,7 @@ class Scale:
         return {
             "difference": f"difference in {self.outcome}",
             "odds": f"log odds of {self.outcome}",
-            "count": f"log of expected {self.outcome}",
+            "count": f"log of the expected count of {self.outcome}",
             "higher": f"log odds of a higher category of {self.outcome}",
             "latent": f"SD of the latent {self.outcome}",
             "cloglog": f"complementary log-log of a higher category of {self.outcome}",
@@ -67,9 +67,9 @@ class Scale:
             "difference": "outcome",
             "odds": "log odds",
             "count": "log count",
-            "higher": "log odds of higher",
-            "latent": "latent SD",
-            "cloglog": "cloglog of higher",
+            "higher": "log odds of a higher category",
+            "latent": "latent answer",
+            "cloglog": "complementary log-log",
         }[self.kind]
 
     @property
@@ -92,7 +92,7 @@ class Scale:
         if self.kind == "odds":
             return f"{self.shown(value)} times the odds of {self.outcome}"
         if self.kind == "count":
-            return f"{self.shown(value)} times the expected {self.outcome}"
+            return f"{self.shown(value)} times the expected count of {self.outcome}"
         if self.kind == "higher":
             return f"{self.shown(value)} times the odds of a higher category of {self.outcome}"
         step = f"{size} standard deviations" if self.kind == "latent" else f"{size} (cloglog)"
@@ -105,7 +105,7 @@ class Scale:
             chance = probability_words(exp(value) / (1 + exp(value)) if value < 30 else 1.0)
             return f"the odds of {self.outcome} are {self.shown(value)} (a probability of {chance})"
         if self.kind == "count":
-            return f"the expected {self.outcome} is {number(exp(value))}"
+            return f"the expected count of {self.outcome} is {number(exp(value))}"
         return f"the mean of {self.outcome} is {number(value)}{f' {unit}' if unit else ''}"
 
     def contrast(self, step: str, value: float, unit: str = "") -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from collabsurvey.numerics.cumulative_link import distribution
@@ -29,31 +31,37 @@ def translated(
     level: int,
     weights: FloatArray,
     half: float,
+    *,
+    at: Mapping[Expression, float],
+    where: str,
 ) -> str:
     """What a step goes with in the typical case; "" for a model in units of its outcome.
 
-    The interval is that of the step; the starting point is taken as it is.
+    The interval is that of the step; the starting point is taken as it is. `at` are values of other
+    variables, `where` the same in words.
     """
     if scale.kind == "difference":
         return ""
-    start, step = _start(result, columns, variable, level, weights)
-    place = f" of a typical {words.label(result.group)}" if _is_mixed(result) else ""
+    start, step = _start(result, columns, variable, level, weights, at)
+    place = ""
+    if isinstance(result, MixedGeneralizedResult | MixedOrdinalResult):
+        place = f" of a typical {words.label(result.group)}"
     if level >= 0:
         before = f"with {words.plain(variable)} {result.encoding.levels[variable][0]}"
         after = f"with {result.encoding.levels[variable][level]}"
     else:
         before, after = "", f"with {step_words(variable, level, result, words)}"
-    case = f". In the typical case{place}"
+    case = f". In the typical case{place}{f', where {where},' if where else ''}"
     if isinstance(result, CumulativeResult):
         return f"{case} {_answers(result, start, step, before, after)}"
     if not isinstance(result, GeneralizedResult):
         return ""
     at = mean_of(result.family, start + np.array([0.0, step, step - half, step + half]))
     said = [probability_words(p) if scale.kind == "odds" else number(p) for p in at.tolist()]
-    what = "the probability of" if scale.kind == "odds" else "the expected"
+    what = "the probability of" if scale.kind == "odds" else "the expected count of"
+    first = f"{said[0]} {before}" if before else said[0]
     return (
-        f"{case} {what} {scale.outcome} is {said[0]}{f' {before}' if before else ''}, and {said[1]} "
-        f"{after} ({said[2]} to {said[3]})"
+        f"{case} {what} {scale.outcome} is {first}, and {said[1]} {after} ({said[2]} to {said[3]})"
     )
 
 
@@ -63,11 +71,12 @@ def _start(
     variable: Expression,
     level: int,
     weights: FloatArray,
+    at: Mapping[Expression, float],
 ) -> tuple[float, float]:
     """Linear predictor of the typical case (of a factor at its first level), and of the step."""
     case = typical_case(result, columns)
-    if level >= 0:
-        case = case.replaced(variable, np.array([0.0]))
+    for other, value in (({variable: 0.0} if level >= 0 else {}) | dict(at)).items():
+        case = case.replaced(other, np.array([value]))
     return float(case.linear(result)[0]), float(weights @ result.coefficients)
 
 
@@ -84,7 +93,3 @@ def _answers(result: CumulativeResult, start: float, step: float, before: str, a
         names = [f"up to {names[middle - 1]}", f"{names[middle]} or above"]
     first, then = (joined([probability_words(p) for p in row]) for row in shares.tolist())
     return f"{first} answer {joined(names)}{f' {before}' if before else ''}; {after} {then}"
-
-
-def _is_mixed(result: RegressionResult) -> bool:
-    return isinstance(result, MixedGeneralizedResult | MixedOrdinalResult)

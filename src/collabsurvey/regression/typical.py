@@ -148,7 +148,7 @@ class Point:
 def points_of(
     variable: Expression, result: RegressionResult, columns: Columns | None, words: Words
 ) -> list[Point]:
-    """Every level of a factor; mean and 1 SD either side of a number (0 where no rows are known)."""
+    """Every level of a factor; mean and 1 SD either side of a number, or 0 without rows."""
     name = words.plain(variable)
     levels = result.encoding.levels.get(variable)
     if levels is not None:

@@ -93,9 +93,8 @@ def finding(
     where = f", where {places}," if places else ""
     step = step_words(variable, level, result, words)
     if not others:
-        return (
-            f"{capital(step)}{where} {_goes(estimate, scale, unit, _by_chance(variable, chance))}"
-        )
+        goes = _goes(estimate, scale, unit, by_chance=_by_chance(variable, chance))
+        return f"{capital(step)}{where} {goes}"
     conditions = joined([step_words(v, at, result, words) for v, at in others])
     return f"With {conditions}{where or ','} {scale.contrast(step, estimate, unit)}"
 
@@ -105,8 +104,8 @@ def compared(reading: Reading, result: RegressionResult, words: Words) -> str:
     alike = alike_words(reading, words)
     if not reading.steps or not isinstance(result, MixedGeneralizedResult | MixedOrdinalResult):
         return alike
-    start = alike or f", comparing {words.unit}"
-    return f"{start}, in the same {words.label(result.group)} or in two alike"
+    start = f"{alike}," if alike else f", comparing {words.unit}"
+    return f"{start} in the same {words.label(result.group)} or in two alike"
 
 
 def assigned_columns(
@@ -138,8 +137,8 @@ def _by_chance(variable: Expression, chance: frozenset[str]) -> bool:
     return bool(columns) and not parted and set(columns) <= chance
 
 
-def _goes(estimate: float, scale: Scale, unit: str, by_chance: bool) -> str:
-    """ "goes with 0.56 more y"; where chance decided, "raised y by 0.56"."""
+def _goes(estimate: float, scale: Scale, unit: str, *, by_chance: bool) -> str:
+    """Say "goes with 0.56 more y"; where chance decided, "raised y by 0.56"."""
     if not by_chance:
         return f"goes with {scale.amount(estimate, unit)}"
     verb = "raised" if estimate >= 0 else "lowered"

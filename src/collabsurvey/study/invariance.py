@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from collabsurvey.errors import CollabSurveyWarning, DataError, StudyError
 from collabsurvey.instruments.model import Scale
@@ -209,7 +209,8 @@ def rows_of(
 def _categories(labels: pd.Series, order: list[str]) -> pd.Series:
     import pandas as pd
 
-    return labels.astype(pd.CategoricalDtype(order, ordered=True))
+    known = labels.where(labels.isin(order))
+    return known.astype(pd.CategoricalDtype(order, ordered=True))
 
 
 def _linked(frame: pd.DataFrame, column: str, who: str) -> int:
@@ -292,7 +293,6 @@ def _compared(
         repeated=None if who is None else names[who],
         way=way,
         cluster=None if way.cluster is None else names[way.cluster],
-        single=len(scales) == 1,
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CollabSurveyWarning)  # the notes of the results say it
@@ -342,17 +342,16 @@ class Given:
     repeated: str | None
     way: Way
     cluster: str | None
-    single: bool  # one scale
 
 
 def _differing(given: Given) -> tuple[PartialResult | None, ConsequencesResult | None]:
     """Which questions work differently, and what they do to differences between groups.
 
     Waves are taken as if other people had answered each, which makes errors too large rather than
-    too small. Every candidate is tested with the errors of the estimator, where that costs little.
+    too small. Candidates are ranked by score tests, the default: differences of chi-squares that are
+    corrected for few clusters rank them wrongly while the model still fits badly.
     """
     way, by_name = given.way, given.frame.assign(**{given.by: given.frame[given.by].astype(str)})
-    rule: Literal["difference", "score"] = "difference" if given.single else "score"
     try:
         searched = partial(
             by_name,
@@ -362,7 +361,6 @@ def _differing(given: Given) -> tuple[PartialResult | None, ConsequencesResult |
             ordered=bool(way.ordered),
             missing=way.missing,
             cluster=given.cluster,
-            rule=rule,
         )
     except DataError:
         return None, None
