@@ -117,7 +117,7 @@ def test_simulation_of_one_variance() -> None:
     larger = mixed("y ~ x + (1 | g)", data)
     found = likelihood_ratio(ols("y ~ x", data), larger, method="simulation", n_draws=4000)
     chi_bar = likelihood_ratio(ols("y ~ x", data), larger)
-    assert found.statistic == chi_bar.statistic > 1
+    assert found.statistic == chi_bar.statistic > 0.5
     # With few groups more than half of the statistics are zero: the mixture errs upwards.
     assert 0.4 * chi_bar.p_value < found.p_value < 1.05 * chi_bar.p_value
     again = likelihood_ratio(ols("y ~ x", data), larger, method="simulation", n_draws=4000)

@@ -2,24 +2,49 @@
 
 from collabsurvey.regression.compare import ComparisonResult, compare
 from collabsurvey.regression.formula import Formula, RandomTerm
+from collabsurvey.regression.generalized_linear import counts, logit
+from collabsurvey.regression.generalized_result import (
+    GeneralizedLinearResult,
+    GeneralizedResult,
+    MixedGeneralizedResult,
+)
 from collabsurvey.regression.grammar import LANGUAGE, parse_formula
 from collabsurvey.regression.linear import LinearResult, ols
 from collabsurvey.regression.mixed import mixed
+from collabsurvey.regression.mixed_counts import mixed_counts
+from collabsurvey.regression.mixed_logit import mixed_logit
+from collabsurvey.regression.mixed_ordinal import mixed_ordinal
+from collabsurvey.regression.mixed_ordinal_result import MixedOrdinalResult
 from collabsurvey.regression.mixed_result import MixedResult
+from collabsurvey.regression.ordinal import ordinal
+from collabsurvey.regression.ordinal_assumption_result import AssumptionResult
+from collabsurvey.regression.ordinal_result import OrdinalResult
 from collabsurvey.regression.results import RegressionResult
 from collabsurvey.regression.wording import in_words
 
 __all__ = [
     "LANGUAGE",
+    "AssumptionResult",
     "ComparisonResult",
     "Formula",
+    "GeneralizedLinearResult",
+    "GeneralizedResult",
     "LinearResult",
+    "MixedGeneralizedResult",
+    "MixedOrdinalResult",
     "MixedResult",
+    "OrdinalResult",
     "RandomTerm",
     "RegressionResult",
     "compare",
+    "counts",
     "in_words",
+    "logit",
     "mixed",
+    "mixed_counts",
+    "mixed_logit",
+    "mixed_ordinal",
     "ols",
+    "ordinal",
     "parse_formula",
 ]

@@ -8,7 +8,7 @@ and lmerTest.
 from __future__ import annotations
 
 import warnings
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -25,12 +25,18 @@ from collabsurvey.numerics.mixed_inference import satterthwaite_df
 from collabsurvey.numerics.typing import FloatArray
 from collabsurvey.regression.formula import Formula
 from collabsurvey.regression.linear import FEW_DF
+from collabsurvey.regression.mixed_blocks_of import with_kenward_roger
 from collabsurvey.regression.mixed_fits import Fitted, one_term
 from collabsurvey.regression.mixed_result import MixedResult
 from collabsurvey.regression.mixed_several import several_terms
 from collabsurvey.regression.prepare import Prepared, prepare, read_formula
 
-DfMethod = Literal["satterthwaite", "z"]
+DfMethod = Literal["satterthwaite", "kenward-roger", "z"]
+DF_WORDS = {
+    "satterthwaite": "Satterthwaite df.",
+    "kenward-roger": "Kenward-Roger errors and df.",
+    "z": "tests use the normal distribution.",
+}
 # A variance between fewer than 5 groups is hardly estimable (Gelman & Hill, 2007, p. 275).
 FEW_GROUPS = 5
 
@@ -64,7 +70,9 @@ def mixed(
         Restricted maximum likelihood (default), or maximum likelihood, which is needed to
         compare models with different fixed parts.
     df_method : str
-        "satterthwaite" (as lmerTest), or "z" for the normal distribution.
+        "satterthwaite" (as lmerTest), "kenward-roger" (as pbkrtest; REML only: it corrects the
+        errors for small samples too, and is the safer choice with under 20 or so groups), or "z"
+        for the normal distribution.
     weights : str, optional
         Column of prior weights as in lme4: the residual variance of a row is sigma^2 / weight.
     residual : None
@@ -111,8 +119,10 @@ def mixed(
     check_random(read)
     if residual is not None:
         raise NotSupportedError(f"residual={residual!r}", instead="Leave residual out.")
-    if df_method not in {"satterthwaite", "z"}:
-        raise OptionError("df_method", df_method, allowed=("satterthwaite", "z"))
+    if df_method not in get_args(DfMethod):
+        raise OptionError("df_method", df_method, allowed=get_args(DfMethod))
+    if df_method == "kenward-roger" and not reml:
+        raise OptionError("df_method", df_method, allowed=("satterthwaite", "z", "reml=True"))
     model = prepare("mixed", read, data, conf_level=conf_level, weights=weights)
     check_prepared(model, weights)
     one = len(model.random) == 1 and not model.random[0].multiple_membership
@@ -120,12 +130,12 @@ def mixed(
     made = fitted.made
     p = len(made.start)
     df = None
-    if df_method == "satterthwaite":
+    if df_method != "z":
         df = satterthwaite_df(fitted.parameters, made.transform)
     covariance = made.transform @ fitted.parameters.vcov @ made.transform.T
     cautions = warned(model, fitted, df)
     singular = bool(fitted.singular)
-    return MixedResult(
+    found = MixedResult(
         formula=read.text,
         outcome=read.response.label,
         terms=model.plan.names,
@@ -137,7 +147,7 @@ def mixed(
         notes=(
             *model.notes,
             f"{'REML' if reml else 'Maximum likelihood'}; "
-            + ("Satterthwaite df." if df is not None else "tests use the normal distribution."),
+            + DF_WORDS[df_method],
             *((f"Weighted by {weights}: residual variance sigma² / weight.",) if weights else ()),
             *fitted.notes,
             *cautions,
@@ -154,6 +164,7 @@ def mixed(
         products=fitted.products,
         e_scale=made.e_scale,
     )
+    return with_kenward_roger(found) if df_method == "kenward-roger" else found
 
 
 def check_random(formula: Formula) -> None:

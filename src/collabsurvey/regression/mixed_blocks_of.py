@@ -119,6 +119,18 @@ def kenward_roger_of(result: MixedResult) -> KenwardRoger:
     )
 
 
+def with_kenward_roger(result: MixedResult) -> MixedResult:
+    """Replace covariance and df of the coefficients by Kenward and Roger's."""
+    found = kenward_roger_of(result)
+    covariance = result.basis @ found.covariance @ result.basis.T
+    return replace(
+        result,
+        covariance=(covariance + covariance.T) / 2,
+        df=found.df(result.basis),
+        kenward_roger=found,
+    )
+
+
 def _units(result: MixedResult, products: BlockProducts) -> float:
     """What the scale of the outcome, and for REML the basis, add to the criterion."""
     found = df_total(products) * 2 * float(np.log(result.e_scale))

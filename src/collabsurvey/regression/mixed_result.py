@@ -12,6 +12,7 @@ import pandas as pd
 
 from collabsurvey.errors import NotSupportedError, check_level
 from collabsurvey.moments.design import complete_columns, series_like
+from collabsurvey.numerics.kenward_roger import KenwardRoger
 from collabsurvey.numerics.mixed import GroupProducts, MixedFit
 from collabsurvey.numerics.mixed_blocks import BlockFit, BlockProducts
 from collabsurvey.numerics.mixed_inference import VarianceParameters, joint_test, satterthwaite_df
@@ -102,6 +103,7 @@ class MixedResult(RegressionResult):
     optimiser: MixedFit | BlockFit = field(repr=False)
     products: GroupProducts | BlockProducts = field(repr=False)
     e_scale: float = field(repr=False)
+    kenward_roger: KenwardRoger | None = None  # with df_method="kenward-roger"
 
     @property
     def title(self) -> str:
@@ -210,8 +212,8 @@ class MixedResult(RegressionResult):
     def wald(self, terms: Sequence[str] | str | None = None) -> pd.DataFrame:
         """Test that several coefficients are zero at once; all but the intercept by default.
 
-        F with Satterthwaite df, as lmerTest (for one coefficient, its t squared); chi-square with
-        `df_method="z"`.
+        F with Satterthwaite df, as lmerTest (for one coefficient, its t squared), or Kenward and
+        Roger's scaled F with their df; chi-square with `df_method="z"`.
 
         Returns
         -------
@@ -221,6 +223,9 @@ class MixedResult(RegressionResult):
         rows = self._contrasts(terms)
         if self.df_method == "z":
             return self._wald_without_pieces(rows)
+        if self.kenward_roger is not None:
+            test = self.kenward_roger.test(rows @ self.basis, rows @ self.coefficients)
+            return wald_frame("F", test.statistic, len(rows), test.df2, test.p_value)
         found = joint_test(self.parameters, rows @ self.basis, rows @ self.coefficients)
         return wald_frame("F", found[0], len(rows), found[1], found[2])
 
@@ -273,7 +278,10 @@ class MixedResult(RegressionResult):
         on_q = expand(self.plan, values, slice(0, n)) @ self.basis
         variance = np.einsum("np,pr,nr->n", on_q, self.parameters.vcov, on_q)
         df = np.full(n, np.inf)
-        if self.df_method != "z":
+        if self.kenward_roger is not None:
+            df = self.kenward_roger.df(on_q)
+            variance = np.einsum("np,pr,nr->n", on_q, self.kenward_roger.covariance, on_q)
+        elif self.df_method != "z":
             df = satterthwaite_df(self.parameters, on_q)
         estimate, error = self._fixed_part(columns, n), np.sqrt(variance)
         half = critical_value(level, df) * error
