@@ -1,14 +1,17 @@
 """What confirmatory models recover when they are true: estimates, errors, intervals, tests.
 
-    python benchmarks/sem_recovery.py           # writes sem_recovery.csv; about ten minutes
+    python benchmarks/sem_recovery.py           # writes sem_recovery.csv; about twelve minutes
     python benchmarks/sem_recovery.py 20        # 20 samples a condition, prints, writes nothing
 
 Two factors that correlate .4, five items each (loadings .8, .7, .7, .6, .5, unit variances). One
-row a condition and estimator, over all samples that converged: bias of loadings and of
-the correlation of the factors, mean standard error over the spread of the estimates, coverage of
-95 % intervals, and how often a test at .05 rejects the true model. `loading_*` are of raw
-loadings with unit factors, `std_loading_*` of standardised ones with delta-method errors; where
-categories are taken as numbers raw loadings have no true value. Answers are synthetic.
+row a condition and estimator, two with two levels; the estimators of a condition meet the same
+samples. Over all samples that converged: bias of loadings and of the correlation of the factors,
+mean standard error over the spread of the estimates (`_se_ratio`), coverage of 95 % intervals, and
+how often a test at .05 rejects the true model: `rejected` by the plain chi-square (with WLSMV no
+chi-square at all), `rejected_scaled` by the corrected one, `rejected_difference` equal against
+free loadings. `loading_*` are raw loadings with unit factors (in two groups: the first fixed at
+1), `std_loading_*` standardised ones with delta-method errors; where categories are taken as
+numbers raw loadings have no true value. Answers are synthetic.
 """
 
 from __future__ import annotations

@@ -176,6 +176,41 @@ def test_a_correlation_at_its_bound() -> None:
     assert 0.5 < row["ci_low"] < 1.0
 
 
+SEVERAL = [
+    "y ~ x + (x | g) + (1 | h)",
+    "y ~ x + (1 | h) + (x || g)",
+    "y ~ x + (1 | g) + (0 + x | g) + (1 | k)",
+    "y ~ x + (1 | mm(h, k)) + (x | g)",
+    "y ~ x + (1 | g / m)",
+]
+
+
+@pytest.mark.parametrize("formula", SEVERAL)
+def test_each_term_is_found_again(formula: str) -> None:
+    rng = np.random.default_rng(0)
+    g, h, k = np.repeat(np.arange(30), 12), rng.integers(0, 20, 360), rng.integers(0, 20, 360)
+    x = rng.normal(size=360)
+    y = rng.normal(size=30)[g] * (1 + 0.5 * x) + 0.5 * rng.normal(size=20)[h]
+    y += 0.7 * rng.normal(size=20)[k] + 0.4 * rng.normal(size=90)[3 * g + h % 3]
+    data = pd.DataFrame({"g": g, "h": h, "k": k, "m": h % 3, "x": x})
+    result = mixed(formula, data.assign(y=y + 0.8 * rng.normal(size=360)))
+    blocks = fitted_blocks(result)
+    found = blocks.covariances(
+        tuple(lower[None] for lower in blocks.lowers), np.array([blocks.sigma2])
+    )
+    sds = np.concatenate([np.sqrt(np.diag(cov[0])) for cov in found]) * result.e_scale
+    components = result.variance_components
+    variances = components[components["term2"].isna()]
+    assert_allclose(sds, variances["sdcor"][:-1], rtol=1e-8)
+    names = [(p.group, name) for p in blocks.pieces for name in p.names]
+    assert names == list(zip(variances["group"][:-1], variances["term1"][:-1], strict=True))
+    frame = intervals(result).to_frame()
+    spread = frame[frame["quantity"] == "sd"]
+    # An REML estimate may lie outside a profile by maximum likelihood, but not by much.
+    assert (spread["ci_low"] < spread["estimate"]).all()
+    assert (spread["estimate"] < spread["ci_high"]).all()
+
+
 def test_level_and_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
     result = mixed("Reaction ~ Days + (1 | Subject)", sleep())
     wide = intervals(result, conf_level=0.99).to_frame()

@@ -197,11 +197,10 @@ def test_a_run_gives_the_numbers_of_the_analysis(tmp_path: Path) -> None:
     study = with_structure({"estimator": "auto"})
     record = Study.from_yaml(write_study(tmp_path, study, staff=frame)).run().record
     (found,) = record.confirmatory
+    scales = responses(frame).instrument.scoring
     alone = dimensionality.cfa(
         frame,
-        factor_text(
-            responses(frame).instrument.scoring, {n: n for n in SCALES}, {i: i for i in ITEMS}
-        ),
+        factor_text(scales, {name: name for name in SCALES}, {item: item for item in ITEMS}),
         "MLR",
         "fiml",
         cluster="school",

@@ -1,4 +1,4 @@
-"""Whether a study's questionnaire works the same for all: whose answers, which rule, what is found."""
+"""Whether a study's questionnaire works the same for all: whose answers, what is found."""
 
 from __future__ import annotations
 
@@ -194,15 +194,14 @@ def test_one_row_a_person_and_wave() -> None:
 
 def test_waves_of_the_same_people_are_fitted_together() -> None:
     frame = people()
-    (first, second) = compared(
-        responses(frame), "wave", estimator="MLR", levels=["metric", "scalar"]
-    )
+    levels = ["metric", "scalar"]
+    first, second = compared(responses(frame), "wave", estimator="MLR", levels=levels)
     assert (first.scales, second.scales) == (("open",), ("help",))
     assert first.repeated
     assert first.result is not None
     text = f"open =~ {' + '.join(SCALES['open'])}"
     alone = invariance.ladder(
-        frame, text, "wave", "person", ["metric", "scalar"], "MLR", missing="fiml", cluster="school"
+        frame, text, "wave", "person", levels, "MLR", missing="fiml", cluster="school"
     )
     pd.testing.assert_frame_equal(first.result.to_frame(), alone.to_frame(), rtol=1e-6)
     assert second.result is not None

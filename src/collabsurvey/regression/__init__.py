@@ -2,12 +2,8 @@
 
 from collabsurvey.regression.compare import ComparisonResult, compare
 from collabsurvey.regression.formula import Formula, RandomTerm
-from collabsurvey.regression.generalized_linear import counts, logit
-from collabsurvey.regression.generalized_result import (
-    GeneralizedLinearResult,
-    GeneralizedResult,
-    MixedGeneralizedResult,
-)
+from collabsurvey.regression.generalized_linear import GeneralizedLinearResult, counts, logit
+from collabsurvey.regression.generalized_result import GeneralizedResult, MixedGeneralizedResult
 from collabsurvey.regression.grammar import LANGUAGE, parse_formula
 from collabsurvey.regression.linear import LinearResult, ols
 from collabsurvey.regression.mixed import mixed

@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import get_args
 
-import numpy as np
 import pandas as pd
 
-from collabsurvey.display import Chart, Table
-from collabsurvey.display.table import format_value
+from collabsurvey.display import Chart
+from collabsurvey.display.sections import SectionedTable
 from collabsurvey.errors import DataError, OptionError
+from collabsurvey.regression.coefficient_chart import coefficient_chart
+from collabsurvey.regression.comparable import comparability
+from collabsurvey.regression.compare_rows import (
+    FIT_ROWS,
+    STAR_NOTE,
+    Look,
+    PValues,
+    Show,
+    coefficient_cells,
+    df_cell,
+    errors_cell,
+    fit_cell,
+    method_cell,
+    model_cell,
+    scale_cell,
+    spread_cells,
+    terms_of,
+    threshold_cells,
+)
 from collabsurvey.regression.results import RegressionResult
-from collabsurvey.regression.terms import INTERCEPT
+from collabsurvey.regression.scales import scale_of
 from collabsurvey.results import Result
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-FIT_ROWS = {  # key of `fit`: (row of the table, format)
-    "n_obs": ("rows", ".0f"),
-    "n_groups": ("groups", ".0f"),
-    "r2": ("R²", ".3f"),
-    "r2_marginal": ("R² marginal", ".3f"),
-    "r2_conditional": ("R² conditional", ".3f"),
-    "sigma": ("residual SD", ".3f"),
-    "loglik": ("log-likelihood", ".1f"),
-    "aic": ("AIC", ".1f"),
-    "bic": ("BIC", ".1f"),
-}
+COMPARED_ONLY = ("aic", "bic")  # shown only where they can be compared
+MOST_DIGITS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,9 +45,11 @@ class ComparisonResult(Result):
     models: tuple[RegressionResult, ...]
     names: tuple[str, ...]
     notes: tuple[str, ...]
+    look: Look
+    compared: tuple[bool, ...]  # whether AIC and BIC of a model are shown
 
     def to_frame(self) -> pd.DataFrame:
-        """Return model, outcome, and the columns of `.estimates`."""
+        """Return model, outcome, and the columns of `.estimates`, on the scale of each model."""
         parts = []
         for name, model in zip(self.names, self.models, strict=True):
             estimates = model.estimates
@@ -52,93 +60,160 @@ class ComparisonResult(Result):
 
     @property
     def terms(self) -> tuple[str, ...]:
-        """Every term of any model, in order of appearance."""
-        return tuple(dict.fromkeys(term for model in self.models for term in model.terms))
+        """Every term of any model, in order of appearance, the intercept first."""
+        return terms_of(self.models)
 
-    def table(self) -> Table:
-        """Return estimates with intervals, then what each model rests on."""
-        columns: dict[str, list[object]] = {"term": [*self.terms, "outcome"]}
-        shown = [key for key in FIT_ROWS if any(m.fit.get(key) is not None for m in self.models)]
-        columns["term"] += [FIT_ROWS[key][0] for key in shown]
-        for name, model in zip(self.names, self.models, strict=True):
-            cells = {
-                row.term: f"{format_value(row.estimate, '.3f')} "
-                f"[{format_value(row.ci_low, '.3f')}, {format_value(row.ci_high, '.3f')}]"
-                for row in model.estimates.itertuples()
-            }
-            columns[name] = [cells.get(term) for term in self.terms]
-            columns[name].append(model.outcome)
-            columns[name] += [_fit_cell(model, key) for key in shown]
-        return Table(title="Comparison of models", columns=columns, notes=self.notes)
+    def table(self) -> SectionedTable:
+        """Return coefficients, thresholds, spreads between groups, and what each model rests on."""
+        look = self.look
+        coefficients = [coefficient_cells(model, look) for model in self.models]
+        thresholds = [threshold_cells(model, look) for model in self.models]
+        spreads = [spread_cells(model, look.digits) for model in self.models]
+        # The residual after the spreads of every model, not of the first alone.
+        rows = dict.fromkeys(name for cells in spreads for name in cells)
+        last = [name for name in rows if name == "residual SD"]
+        sections: list[tuple[str, list[str], list[dict[str, str]]]] = [
+            ("Coefficients", list(self.terms), coefficients),
+            ("Thresholds", list(dict.fromkeys(n for c in thresholds for n in c)), thresholds),
+            ("Spread (SD)", [*(n for n in rows if n not in last), *last], spreads),
+        ]
+        about = [self._about(i) for i in range(len(self.models))]
+        names = list(dict.fromkeys(name for cells in about for name in cells))
+        order = [label for label, _ in ABOUT_ROWS] + [label for label, _ in FIT_ROWS.values()]
+        sections.append(("Model", sorted(names, key=order.index), about))
+        sections = [section for section in sections if section[1]]
+        columns: dict[str, list[object]] = {name: [] for name in ("term", *self.names)}
+        heads = []
+        for heading, terms, cells in sections:
+            heads.append(len(columns["term"]))
+            columns["term"] += [heading, *terms]
+            for name, own in zip(self.names, cells, strict=True):
+                columns[name] += ["", *(own.get(term) for term in terms)]
+        return SectionedTable(
+            title="Comparison of models",
+            columns=columns,
+            notes=self.notes,
+            labels={"term": ""},
+            heads=tuple(heads),
+        )
+
+    def _about(self, i: int) -> dict[str, str]:
+        model = self.models[i]
+        cells = {label: value(self, model) for label, value in ABOUT_ROWS}
+        for key, (label, _) in FIT_ROWS.items():
+            if key not in COMPARED_ONLY or self.compared[i]:
+                cells[label] = fit_cell(model, key)
+        return {label: cell for label, cell in cells.items() if cell is not None}
 
     def chart(self) -> Chart:
         """Return the coefficients of all models, without intercepts, side by side."""
-        terms = [term for term in self.terms if term != INTERCEPT]
-        frame = self.to_frame()
-        shift = np.linspace(0.2, -0.2, len(self.names)) if len(self.names) > 1 else np.zeros(1)
-
-        def draw(ax: Axes) -> None:
-            ax.axvline(0, color="0.6", linewidth=0.8, linestyle="--")
-            for i, name in enumerate(self.names):
-                own = frame[(frame["model"] == name) & frame["term"].isin(terms)]
-                place = np.array([-terms.index(term) for term in own["term"]]) + shift[i]
-                ax.hlines(place, own["ci_low"], own["ci_high"], color=f"C{i}")
-                ax.plot(own["estimate"], place, "o", color=f"C{i}", label=name)
-            ax.set_yticks([-i for i in range(len(terms))], terms)
-            ax.set_xlabel("coefficient")
-            ax.legend()
-
-        words = "; ".join(
-            f"{model}, {term} {estimate:.3g}"
-            for model, term, estimate in zip(
-                frame["model"], frame["term"], frame["estimate"], strict=True
-            )
-            if term in terms
-        )
-        size = (7.0, 1.4 + 0.4 * len(terms))
-        return Chart("Comparison of models", f"Coefficients: {words}.", draw, size)
+        return coefficient_chart(self.models, names=self.names, exponentiate=self.look.exponentiate)
 
 
-def _fit_cell(model: RegressionResult, key: str) -> str | None:
-    value = model.fit.get(key)
-    if isinstance(value, Mapping):  # groups of several factors
-        return ", ".join(f"{format_value(n, '.0f')} {name}" for name, n in value.items())
-    return None if value is None else format_value(value, FIT_ROWS[key][1])
+ABOUT_ROWS: tuple[tuple[str, Callable[[ComparisonResult, RegressionResult], str | None]], ...] = (
+    ("outcome", lambda _, model: model.outcome),
+    ("model", lambda _, model: model_cell(model)),
+    ("coefficients are", lambda r, m: scale_cell(m, exponentiate=r.look.exponentiate)),
+    ("fitted by", lambda _, model: method_cell(model)),
+    ("standard errors", lambda _, model: errors_cell(model)),
+    ("degrees of freedom", lambda _, model: df_cell(model)),
+)
 
 
 def compare(
-    models: Sequence[RegressionResult], *, names: Sequence[str] | None = None
+    models: Sequence[RegressionResult],
+    *,
+    names: Sequence[str] | None = None,
+    show: Show = "interval",
+    p_values: PValues = "text",
+    exponentiate: bool = False,
+    digits: int = 3,
 ) -> ComparisonResult:
     """Put several models into one publication table.
 
     Parameters
     ----------
     models : sequence of results
-        Of `ols` or `mixed`.
+        Of any regression, and of different kinds: each keeps its own quantities.
     names : sequence of str, optional
         Headings; "(1)", "(2)" … if left out.
+    show : str
+        What stands beside an estimate: "interval" (default, because it can be read), "std_error",
+        or "estimate" for nothing.
+    p_values : str
+        "text" (default), "none", or "stars", which hide how close to a border a p-value is.
+    exponentiate : bool
+        Show odds and rate ratios where a model has them; other coefficients stay as they are.
+    digits : int
+        Decimals of estimates and standard deviations.
 
     Returns
     -------
     ComparisonResult
-        Estimates with intervals by term and model; fit statistics below. The notes say when
-        models rest on different rows or outcomes, or when likelihoods cannot be compared.
+        `.table()` has sections: coefficients; thresholds of ordinal models; standard deviations and
+        correlations of random effects, with the name of the factor, and of the residual; and what
+        each model rests on. The notes say when models rest on different rows or outcomes, and
+        whose likelihoods cannot be compared; AIC and BIC of those are left out.
+        `cs.reporting.to_latex` and `to_word` write it.
+
+    Raises
+    ------
+    DataError
+        No model.
+    OptionError
+        Names that are not as many and different as the models; standard errors of ratios.
+
+    Notes
+    -----
+    Standard deviations are on the scale of the coefficients (units of the outcome, log odds, logs
+    of counts) and are never exponentiated, divided by the residual's, or tested. ICC and R² are
+    those of `.fit`: of logistic and ordinal models on the latent scale, of counts on the log scale.
+    The standard error of a ratio is not shown, for its interval is not symmetric.
     """
     if not models:
         raise DataError("compare() needs at least one model.")
     labels = tuple(names) if names is not None else tuple(f"({i + 1})" for i in range(len(models)))
-    if len(labels) != len(models) or len(set(labels)) != len(labels):
+    if len(labels) != len(models) or len(set(labels)) != len(labels) or "term" in labels:
         raise OptionError("names", names, allowed=[f"{len(models)} different names"])
-    notes = [f"Estimates with {models[0].conf_level:.0%} intervals."]
+    for option, value, allowed in (
+        ("show", show, get_args(Show)),
+        ("p_values", p_values, get_args(PValues)),
+        ("digits", digits, tuple(range(MOST_DIGITS + 1))),
+    ):
+        if value not in allowed:
+            raise OptionError(option, value, allowed=allowed)
+    if exponentiate and show == "std_error":
+        raise OptionError("with exponentiate=True, show", show, allowed=("interval", "estimate"))
+    look = Look(show, p_values, exponentiate, digits)
+    found = comparability(models, labels)
+    notes = (*_shown_notes(models, labels, look), *found.notes)
+    return ComparisonResult(tuple(models), labels, notes, look, found.shown)
+
+
+def _shown_notes(
+    models: Sequence[RegressionResult], labels: Sequence[str], look: Look
+) -> list[str]:
+    """What the cells hold."""
+    levels = list(dict.fromkeys(f"{model.conf_level:.0%}" for model in models))
+    beside = {
+        "interval": f"Estimates with {' or '.join(levels)} intervals",
+        "std_error": "Estimates with standard errors in parentheses",
+        "estimate": "Estimates",
+    }[look.show]
+    notes = [f"{beside}." if look.p_values != "stars" else f"{beside}. {STAR_NOTE}"]
     notes += [f"{label}: {model.title}." for label, model in zip(labels, models, strict=True)]
-    if len({model.outcome for model in models}) > 1:
-        notes.append("The outcomes differ, so coefficients are in different units.")
-    if len({model.fit["n_obs"] for model in models}) > 1:
-        notes.append("The models rest on different rows; AIC and BIC cannot be compared.")
-    fixed = {model.terms for model in models if "reml_criterion" in model.fit}
-    if len(fixed) > 1 or (fixed and any("reml_criterion" not in m.fit for m in models)):
+    scales = {name: scale_of(model) for name, model in zip(labels, models, strict=True)}
+    if look.exponentiate and any(scale.is_ratio for scale in scales.values()):
         notes.append(
-            "REML likelihoods of models with different fixed parts cannot be compared; fit with "
-            "reml=False to compare AIC and BIC."
+            "Ratios are exp() of coefficients; that of an intercept is the odds, or the expected "
+            "count, where all terms are 0. Spreads and thresholds stay on the log scale."
         )
-    return ComparisonResult(tuple(models), labels, tuple(notes))
+    for name, scale, model in zip(labels, scales.values(), models, strict=True):
+        if scale.kind != "difference" and "icc" in model.fit:
+            r2 = " and R²" if "r2_marginal" in model.fit else ""
+            notes.append(f"{name}: ICC{r2} on the scale of the {scale.short_name}.")
+    if any(m.variance_components is not None for m in models):
+        notes.append(
+            "Spreads are standard deviations of random effects on the scale of the coefficients."
+        )
+    return notes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -203,7 +204,7 @@ def _places(
     for partner, found in points.items():
         if not _is_focal(variable, partner, result):
             points[partner] = _one(found, factor=partner in _levels(result))
-    if np.prod([len(found) for found in points.values()]) > MOST_PLACES:
+    if math.prod(len(found) for found in points.values()) > MOST_PLACES:
         return
     for chosen in product(*points.values()):
         yield dict(zip(partners, chosen, strict=True))
@@ -302,5 +303,17 @@ def _level_words(reading: Reading, words: Words) -> str:
             group = words.plain(variable.arguments[1])
             if variable.function == "within":
                 return f"This compares {words.unit} with others of the same {group}"
+            x = variable.arguments[0]
+            if any(_is_itself(other, x) for other in reading.alike):
+                return (
+                    f"This compares {words.unit} who are alike themselves, in groups of {group} "
+                    "whose means differ"
+                )
             return f"This compares groups of {group} by their means, and not single {words.unit}"
     return ""
+
+
+def _is_itself(variable: Expression, x: Expression) -> bool:
+    """Whether a variable is x, or x centred at one value for all."""
+    centred = isinstance(variable, Call) and variable.function == "center"
+    return variable == x or (centred and variable.arguments[0] == x)

@@ -89,8 +89,8 @@ def between_groups(
     sigma = result.fit.get("sigma")
     unit = words.unit_of(result.encoding.formula.response)
     if sigma is not None:
-        size = f"{number(sigma)}{f' {unit}' if unit else ''}"
-        said.append(f"Single {words.unit} of one group still differ, with an SD of {size}.")
+        left = f"{number(sigma)} {unit}" if unit else number(sigma)
+        said.append(f"Single {words.unit} of one group still differ, with an SD of {left}.")
     if "icc" in result.fit:
         of = "" if scale.kind == "difference" else f" (on the scale of the {scale.short_name})"
         said.append(

@@ -83,7 +83,7 @@ class JohnsonNeymanResult(Result):
             for boundary in self.boundaries:
                 ax.axvline(boundary, color=ACCENT, linewidth=1, linestyle="--")
             ax.set_xlabel(self.moderator)
-            ax.set_ylabel(f"slope of {self.x} ({1 - self.alpha:.3g} band)")
+            ax.set_ylabel(f"slope of {self.x} ({100 * (1 - self.alpha):.3g} % band)")
             ax.spines[["top", "right"]].set_visible(False)
 
         words = "; ".join(

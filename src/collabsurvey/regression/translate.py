@@ -56,8 +56,8 @@ def translated(
         return f"{case} {_answers(result, start, step, before, after)}"
     if not isinstance(result, GeneralizedResult):
         return ""
-    at = mean_of(result.family, start + np.array([0.0, step, step - half, step + half]))
-    said = [probability_words(p) if scale.kind == "odds" else number(p) for p in at.tolist()]
+    means = mean_of(result.family, start + np.array([0.0, step, step - half, step + half]))
+    said = [probability_words(p) if scale.kind == "odds" else number(p) for p in means.tolist()]
     what = "the probability of" if scale.kind == "odds" else "the expected count of"
     first = f"{said[0]} {before}" if before else said[0]
     return (

@@ -88,6 +88,7 @@ class ReleasedComparison:
     disagree: bool  # at the level that fails, fit and test say different things
     searched: bool  # whether a search for questions that differ was made
     differing: tuple[str, ...]  # questions that work differently
+    all_found: bool  # whether the others work the same once these may differ
     ladder: pd.DataFrame | None
     changes: tuple[Change, ...]
     differences: pd.DataFrame | None
@@ -176,6 +177,7 @@ def _released(
         differing=()
         if searched is None
         else tuple(item_name(instrument, one.items[name]) for name in searched.items),
+        all_found=searched is not None and searched.holds,
         ladder=_ladder(one),
         changes=() if differences is None else _changes(differences),
         differences=differences,

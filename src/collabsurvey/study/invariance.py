@@ -348,8 +348,8 @@ def _differing(given: Given) -> tuple[PartialResult | None, ConsequencesResult |
     """Which questions work differently, and what they do to differences between groups.
 
     Waves are taken as if other people had answered each, which makes errors too large rather than
-    too small. Candidates are ranked by score tests, the default: differences of chi-squares that are
-    corrected for few clusters rank them wrongly while the model still fits badly.
+    too small. Candidates are ranked by score tests, the default: differences of chi-squares that
+    are corrected for few clusters rank them wrongly while the model still fits badly.
     """
     way, by_name = given.way, given.frame.assign(**{given.by: given.frame[given.by].astype(str)})
     try:

@@ -201,9 +201,10 @@ def _differing(one: ReleasedInvariance) -> tuple[str, ...]:
             continue
         n = len(part.differing)
         verb = "works" if n == 1 else "work"
+        more = "" if part.all_found else " Others may too: two of a scale have to be kept."
         said.append(
             f"{part.name}: {counted(n, 'question')} {verb} differently, "
-            f"{quoted(part.differing, most=MOST_NAMED)}.{_effect(one, part)}"
+            f"{quoted(part.differing, most=MOST_NAMED)}.{more}{_effect(one, part)}"
         )
     return tuple(said)
 
