@@ -1,10 +1,13 @@
 """What goes with what: linear models with honest errors, and models of people in schools."""
 
+from collabsurvey.regression.anova import AnovaResult, anova
 from collabsurvey.regression.compare import ComparisonResult, compare
 from collabsurvey.regression.formula import Formula, RandomTerm
 from collabsurvey.regression.generalized_linear import GeneralizedLinearResult, counts, logit
 from collabsurvey.regression.generalized_result import GeneralizedResult, MixedGeneralizedResult
 from collabsurvey.regression.grammar import LANGUAGE, parse_formula
+from collabsurvey.regression.intervals import IntervalsResult, intervals
+from collabsurvey.regression.likelihood_ratio import LikelihoodRatioResult, likelihood_ratio
 from collabsurvey.regression.linear import LinearResult, ols
 from collabsurvey.regression.mixed import mixed
 from collabsurvey.regression.mixed_counts import mixed_counts
@@ -20,11 +23,14 @@ from collabsurvey.regression.wording import in_words
 
 __all__ = [
     "LANGUAGE",
+    "AnovaResult",
     "AssumptionResult",
     "ComparisonResult",
     "Formula",
     "GeneralizedLinearResult",
     "GeneralizedResult",
+    "IntervalsResult",
+    "LikelihoodRatioResult",
     "LinearResult",
     "MixedGeneralizedResult",
     "MixedOrdinalResult",
@@ -32,9 +38,12 @@ __all__ = [
     "OrdinalResult",
     "RandomTerm",
     "RegressionResult",
+    "anova",
     "compare",
     "counts",
     "in_words",
+    "intervals",
+    "likelihood_ratio",
     "logit",
     "mixed",
     "mixed_counts",

@@ -242,7 +242,7 @@ def _said(
     """One sentence on a combination of coefficients, in steps that were asked for."""
     weights = weights * step_size(reading.steps, words)
     estimate = float(weights @ result.coefficients)
-    error = float(np.sqrt(max(weights @ result.covariance @ weights, 0.0)))
+    error = math.sqrt(max(float(weights @ result.covariance @ weights), 0.0))
     used = result.df[weights != 0]
     df = np.array([used.min() if used.size else np.inf])
     half = float(critical_value(result.conf_level, df)[0]) * error
@@ -315,5 +315,6 @@ def _level_words(reading: Reading, words: Words) -> str:
 
 def _is_itself(variable: Expression, x: Expression) -> bool:
     """Whether a variable is x, or x centred at one value for all."""
-    centred = isinstance(variable, Call) and variable.function == "center"
-    return variable == x or (centred and variable.arguments[0] == x)
+    if isinstance(variable, Call) and variable.function == "center":
+        return variable.arguments[0] == x
+    return variable == x

@@ -205,7 +205,7 @@ def statistics(model: Prepared, fitted: Fitted, *, reml: bool) -> dict[str, Any]
     fixed = made.on_basis + fitted.beta
     on_q = slice(made.n_random, made.n_random + p)
     mean = float(made.plain[-1, on_q] @ fixed) / n
-    of_fixed = (float(fixed @ made.plain[on_q, on_q] @ fixed) - n * mean**2) / (n - 1)
+    of_fixed = max((float(fixed @ made.plain[on_q, on_q] @ fixed) - n * mean**2) / (n - 1), 0.0)
     total = of_fixed + of_random + sigma2
     counts = dict(fitted.n_groups)
     return {
@@ -251,7 +251,7 @@ def warned(model: Prepared, fitted: Fitted, df: FloatArray | None) -> list[str]:
             f"C({name}) {where} instead."
         )
         cautions.append((sentence, FewClustersWarning))
-    if not few and df is not None and df.min() < FEW_DF:
+    if not few and df is not None and df.min(initial=np.inf) < FEW_DF:
         low = [t for t, value in zip(model.plan.names, df, strict=True) if value < FEW_DF]
         sentence = (
             f"Too few groups carry {', '.join(low)}: the Satterthwaite df are below {FEW_DF}. "

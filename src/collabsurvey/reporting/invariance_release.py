@@ -47,6 +47,10 @@ LEVELS = {
 MEANS_HOLD = ("scalar", "intercepts", "strict", "residuals")
 SLOPES_HOLD = (*MEANS_HOLD, "metric", "loadings")
 VERSIONS = ("scale", "scale_without")
+# Share of a scale's questions from which on those that changed cannot be told from those that did
+# not: two camps that differ from each other by as much. From a third on the search often errs
+# (Yoon & Millsap, 2007).
+CAMPS = 0.5
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,7 @@ class ReleasedComparison:
     searched: bool  # whether a search for questions that differ was made
     differing: tuple[str, ...]  # questions that work differently
     all_found: bool  # whether the others work the same once these may differ
+    camps: bool  # so many differ that nobody can tell which ones changed
     ladder: pd.DataFrame | None
     changes: tuple[Change, ...]
     differences: pd.DataFrame | None
@@ -152,6 +157,7 @@ def _released(
     judged = found is not None and not one.reason
     searched = one.partial
     differences = _differences(one, hidden)
+    camps = searched is not None and _camps(one)
     return ReleasedComparison(
         by=one.by,
         name=(one.title or UNTITLED) if together else titles[one.scales[0]],
@@ -178,8 +184,9 @@ def _released(
         if searched is None
         else tuple(item_name(instrument, one.items[name]) for name in searched.items),
         all_found=searched is not None and searched.holds,
+        camps=camps,
         ladder=_ladder(one),
-        changes=() if differences is None else _changes(differences),
+        changes=() if differences is None or camps else _changes(differences),
         differences=differences,
         items=_items(one, instrument, hidden),
     )
@@ -193,6 +200,19 @@ def _disagree(one: InvarianceRecord) -> bool:
     for held, fit, test in zip(found.holds, found.by_fit, found.by_test, strict=True):
         if held is False:
             return fit != test
+    return False
+
+
+def _camps(one: InvarianceRecord) -> bool:
+    """Whether half of the questions of a scale, or more, were found to work differently."""
+    if one.partial is None:
+        return False
+    measured = one.partial.final.estimates
+    measured = measured[measured["op"] == "=~"]
+    for factor, same in one.partial.same.items():
+        n_items = measured.loc[measured["lhs"] == factor, "rhs"].nunique()
+        if len(same) <= (1 - CAMPS) * n_items:
+            return True
     return False
 
 

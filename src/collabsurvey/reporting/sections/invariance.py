@@ -201,6 +201,13 @@ def _differing(one: ReleasedInvariance) -> tuple[str, ...]:
             continue
         n = len(part.differing)
         verb = "works" if n == 1 else "work"
+        if part.camps:
+            said.append(
+                f"{part.name}: {counted(n, 'question')} {verb} differently from the others, "
+                f"{quoted(part.differing, most=MOST_NAMED)}. With so many, nobody can tell from "
+                "the answers which ones changed, so averages cannot be mended by leaving some out."
+            )
+            continue
         more = "" if part.all_found else " Others may too: two of a scale have to be kept."
         said.append(
             f"{part.name}: {counted(n, 'question')} {verb} differently, "
