@@ -29,7 +29,7 @@ MOVED = ["o1", "o2"]
 
 def answers(n: int = 300) -> Responses:
     """Two waves; `o5` is reversed, `h4` is weak, and `o1` and `o2` are easier in wave 2."""
-    rng = np.random.default_rng(4)
+    rng = np.random.default_rng(2)
     common = rng.normal(size=n)
     waves = []
     for wave in (1, 2):
@@ -320,6 +320,28 @@ def test_two_camps_of_questions_are_not_taken_for_one_that_changed(
     assert "openness: 3 questions work differently from the others" in seen
     assert "averages cannot be mended by leaving some out" in seen
     assert "standard deviations" not in seen
+
+
+def test_what_one_rule_sees_and_no_question_shows_is_unclear(
+    run: Callable[..., RunRecord], moved: InvarianceRecord, same: InvarianceRecord
+) -> None:
+    assert moved.result is not None
+    assert moved.partial is not None
+    judged = moved.result.judged
+    doubtful = replace(
+        moved,
+        result=replace(moved.result, judged=replace(judged, by_test=(True, True, True, True))),
+        partial=replace(moved.partial, same={"openness": tuple(SCALES["openness"])}),
+        consequences=None,
+    )
+    shown = release(run(compared=(doubtful, same)), key=KEY)
+    text = render_html(shown)
+    seen = section(text, "same-for-all", folded=False)
+    assert "on 1 of 2 scales; on 1 it is unclear." in seen
+    assert "openness averages: unclear" in seen
+    assert shown.not_comparable("wave") == ()
+    first = section(text, "what-we-found")
+    assert "may be compared on 1 of 2 scales; it is unclear on “openness”." in first
 
 
 def test_where_all_is_the_same_the_table_is_folded(

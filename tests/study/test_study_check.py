@@ -54,8 +54,6 @@ def test_all_faults_of_a_file_are_reported_together(tmp_path: Path) -> None:
     [
         ({"ties": {"path": "t.csv"}}, "'ties' is not part of this version"),
         ({"membership": {"path": "t.csv"}}, "'membership' is not part of this version"),
-        ({"analysis": {"invariance": {"by": ["wave"]}}}, "'analysis.invariance' is not part of"),
-        ({"analysis": {"structure": {"estimator": "ML"}}}, "'analysis.structure.estimator' is"),
         ({"report": {"formats": ["word"]}}, "format 'word' is not part of this version"),
         ({"report": {"school_pages": True}}, "school pages are not part of this version"),
         ({"responses": []}, "name either 'responses' or 'scores'"),

@@ -22,7 +22,7 @@ from collabsurvey.moments.covariance import Missing
 from collabsurvey.numerics.typing import FloatArray, IntArray
 from collabsurvey.responses.responses import Responses
 
-BLOCK_VALUES = 2**23  # influences held at a time: 64 MB
+BLOCK_VALUES = 2**22  # influences held at a time: 32 MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,27 +94,33 @@ def errors_of_rows(
     mean = np.zeros(width)
     if clusters is not None:
         mean[width - len(cells) :] = _mean_influence(pairs, cells, codes, w)
+    codes = np.ascontiguousarray(codes.T)
+    sizes = [len(table) for table in cut_tables]
+    for answers, size in zip(codes, sizes, strict=True):
+        answers[answers < 0] = size - 1  # the last place of a table is a missing answer's
     step = max(BLOCK_VALUES // max(width, 1), 1)
-    order = np.argsort(groups, kind="stable")
-    start = 0
-    while start < len(order):
-        stop = _whole_groups(groups[order], start, step)
-        rows = order[start:stop]
-        values = np.empty((len(rows), width))
-        column = 0
+    order = np.argsort(groups, kind="stable") if clusters is not None else None
+    sorted_groups = groups if order is None else groups[order]
+    start, n_rows = 0, codes.shape[1]
+    while start < n_rows:
+        stop = _whole_groups(sorted_groups, start, step)
+        rows = slice(start, stop) if order is None else order[start:stop]
+        part = codes[:, rows]
+        values = np.empty((width, part.shape[1]))  # influences in rows: each is written in one go
+        row = 0
         if full:
-            for table, answers in zip(cut_tables, codes[rows].T, strict=True):
-                values[:, column : column + table.shape[1]] = table[answers]
-                column += table.shape[1]
+            for table, answers in zip(cut_tables, part, strict=True):
+                values[row : row + table.shape[1]] = table.T[:, answers]
+                row += table.shape[1]
         for i, j, table in zip(pairs.first, pairs.second, cells, strict=True):
-            values[:, column] = table[codes[rows, i], codes[rows, j]]
-            column += 1
-        values -= mean
-        values *= w[rows, None]
+            np.take(table.ravel(), part[i] * sizes[j] + part[j], out=values[row])
+            row += 1
+        values -= mean[:, None]
+        values *= w[rows]
         if clusters is not None:
-            edges = np.flatnonzero(np.r_[True, np.diff(groups[rows]) > 0])
-            values = np.add.reduceat(values, edges, axis=0)
-        product += values.T @ values if full else (values**2).sum(axis=0)
+            edges = np.flatnonzero(np.r_[True, np.diff(sorted_groups[start:stop]) > 0])
+            values = np.add.reduceat(values, edges, axis=1)
+        product += values @ values.T if full else (values**2).sum(axis=1)
         start = stop
     product += (w @ w) * (np.outer(mean, mean) if full else mean**2)
     acov = product * factor if full else None

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 28  # letters on one line
 MOST_LINES = 2
+MOST_OF_LINES = 30  # groups; with more, a name has one line
 ROW, LINE = 0.19, 0.13  # inches of a name, and of each further line of it
 FRAME = 1.0  # inches for axis and title
 TALL = 6.5  # inches of a picture without names
@@ -34,7 +35,7 @@ def caterpillar_chart(
     title: str,
     axis: str,
     kind: str = "groups",
-    reference: float | None = 0.0,
+    reference: tuple[float, str] | None = None,
 ) -> Chart:
     """Draw values with intervals from the highest at the top to the lowest, with their median.
 
@@ -44,14 +45,15 @@ def caterpillar_chart(
         In any order.
     kind : str
         What they are, in the plural, for the axis and the description.
-    reference : float, optional
-        Value of a solid line; the dashed one is the median of the values.
+    reference : (float, str), optional
+        Value of a solid line and its name; the dashed one is the median of the values.
     """
     values = np.asarray(estimate, dtype=float)
     order = np.argsort(-values, kind="stable")
     values, bottom, top = (np.asarray(x, dtype=float)[order] for x in (values, low, high))
-    names = [short_name(labels[i]) for i in order.tolist()]
-    n = len(names)
+    n = len(values)
+    most = MOST_LINES if n <= MOST_OF_LINES else 1
+    names = [short_name(labels[i], most=most) for i in order.tolist()]
     named = n <= MOST_NAMES
     middle = float(np.median(values))
 
@@ -60,7 +62,7 @@ def caterpillar_chart(
         ax.hlines(place, bottom, top, color=INK, linewidth=1.5 if named else 0.6, zorder=2)
         ax.plot(values, place, "o", color=INK, markersize=5 if named else 1.8, zorder=3)
         if reference is not None:
-            ax.axvline(reference, color=QUIET, linewidth=1, zorder=1, label=f"{reference:g}")
+            ax.axvline(reference[0], color=QUIET, linewidth=1, zorder=1, label=reference[1])
         ax.axvline(middle, color=ACCENT, linewidth=1.2, linestyle="--", zorder=1, label="median")
         if named:
             ax.set_yticks(place, names, fontsize=9)
@@ -75,8 +77,8 @@ def caterpillar_chart(
         ax.tick_params(axis="y", length=0)
         ax.legend(loc="lower right", frameon=False, fontsize=9)
 
-    lines = sum(name.count("\n") for name in names)
-    height = FRAME + ROW * max(n, 3) + LINE * lines if named else TALL
+    lines = max(name.count("\n") for name in names)
+    height = FRAME + (ROW + LINE * lines) * max(n, 3) if named else TALL
     return Chart(title, _in_words(names, values, middle, title, axis, kind), draw, (7.0, height))
 
 
@@ -97,5 +99,5 @@ def _in_words(
     ]
     if len(said) > 2 * MOST_SPOKEN:
         said = [*said[:MOST_SPOKEN], "…", *said[-MOST_SPOKEN:]]
-    text = f"{title}. {axis}. {len(names)} {kind}, median {middle:.2f}: {'; '.join(said)}."
+    text = f"{title}. {axis}. {len(names)} {kind}, median {round(middle, 2) + 0.0:.2f}: {'; '.join(said)}."
     return text.replace(" -", " −")

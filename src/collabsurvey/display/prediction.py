@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 SMALLEST, LARGEST = 16.0, 70.0  # points² of a dot for few and many rows
+KEY_ROOM = 0.1  # of the height, above the data
 MOST_LEVEL_WORDS = 14  # letters of a level on one line
 
 
@@ -71,6 +72,8 @@ def prediction_picture(
         ax.grid(axis="y", color=GRID, linewidth=0.8, zorder=0)
         ax.set_axisbelow(True)
         ax.spines[["top", "right"]].set_visible(False)
-        ax.legend(loc="best", frameon=False, fontsize=9)
+        bottom, top = ax.get_ylim()
+        ax.set_ylim(bottom, top + KEY_ROOM * (top - bottom))
+        ax.legend(loc="upper left", frameon=False, fontsize=9, ncols=2)
 
     return Chart(title=title, description=description, draw=draw, size=(7.0, 4.4))

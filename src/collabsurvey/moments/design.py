@@ -322,7 +322,7 @@ def design_products(
     if not weighted:  # the sums over clusters are the same products
         plain[:m, :m] = by_cluster.sum(axis=0)
         plain[:, m] = plain[m]
-    return _orthonormalised(
+    return orthonormalised(
         DesignProducts(
             by_cluster,
             plain,
@@ -337,7 +337,7 @@ def design_products(
     )
 
 
-def _orthonormalised(products: DesignProducts) -> DesignProducts:
+def orthonormalised(products: DesignProducts) -> DesignProducts:
     """Repeat the Cholesky step on columns that are orthonormal but for rounding."""
     q = products.n_random
     total = products.by_cluster.sum(axis=0)

@@ -60,7 +60,7 @@ def fit_residuals(rows: ResidualRows, start: FloatArray, *, correlated: bool) ->
     for serial, factor in STARTS if rows.n_serial else STARTS[:1]:
         values = np.append(np.zeros(k), theta * factor)
         values[: rows.n_serial] = serial
-        here = _from(rows, values, elements)
+        here = _from(rows, values, elements, correlated=correlated)
         if best is None or here.criterion < best.criterion - 1e-9:
             best = here
     if best is None:  # STARTS is never empty
@@ -69,7 +69,11 @@ def fit_residuals(rows: ResidualRows, start: FloatArray, *, correlated: bool) ->
 
 
 def _from(
-    rows: ResidualRows, values: FloatArray, elements: tuple[IntArray, IntArray]
+    rows: ResidualRows,
+    values: FloatArray,
+    elements: tuple[IntArray, IntArray],
+    *,
+    correlated: bool,
 ) -> ResidualFit:
     """The optimum from one start."""
     k, q = rows.n_parameters, rows.n_random
@@ -97,7 +101,6 @@ def _from(
     x[:k] = np.clip(x[:k], -bounds(rows), bounds(rows))
     lower = standardised(filled(x[k:], *elements, q))
     found, by_omega, by_d = structured_slope(rows, x[:k], lower)
-    correlated = len(elements[0]) > q or q == 1
     rises = rises_from(lower, by_d, len(rows.w), correlated=correlated)
     largest = np.abs(np.append(by_omega[~limit], 2 * (by_d @ lower)[elements])).max()
     fit = MixedFit(
@@ -178,7 +181,7 @@ def residual_variance_parameters(
     b = 2 * sigma2 * (slope(x) - slope(x, 2 * sigma2))[:size]
     hessian[:size, size] = hessian[size, :size] = -2 * b / sigma**3
     hessian[size, size] = 6 * at.r2 / sigma**4 - 2 * found.found.products.df_total / sigma2
-    known = np.append(np.flatnonzero(found.at_limit), []).astype(int)
+    known = np.flatnonzero(found.at_limit)
     hessian[known] = hessian[:, known] = 0.0
     values, vectors = np.linalg.eigh((hessian + hessian.T) / 2)
     sound = values > FLAT

@@ -23,13 +23,13 @@ from collabsurvey.numerics.aggregated import (
 from collabsurvey.numerics.student import critical_value
 from collabsurvey.numerics.typing import FloatArray
 from collabsurvey.regression.expressions import Call, ColumnRef, columns_of
+from collabsurvey.regression.few_clusters import FEW_FOR_ADJUSTMENT
 from collabsurvey.regression.formula import Formula
 from collabsurvey.regression.member_means import joined_rows, member_moments
 from collabsurvey.regression.prepare import Groups, Prepared, groups_of, prepare, read_formula
 from collabsurvey.regression.terms import expand, variable_values
 from collabsurvey.results import Result, table_from_frame
 
-FEW_FOR_ADJUSTMENT = 50  # Lüdtke et al. (2008): with fewer groups adjusted coefficients vary widely
 SPARE_GROUPS = 3
 
 
@@ -313,8 +313,10 @@ def _conditions(
         else f"members are interchangeable reporters on their {group}, or a small share of those "
         "they stand for; where all answered and their own mean is meant, the naive figure is right"
     )
+    fewest, most = int(moments.n.min()), int(moments.n.max())
+    sizes = f"{fewest}" if fewest == most else f"{fewest} to {most}"
     notes = [
-        f"Means of {x}: {int(moments.n.min())} to {int(moments.n.max())} members in {n_groups} "
+        f"Means of {x}: {sizes} members in {n_groups} "
         f"groups of {group}; reliability given the other predictors {low:.2f} to {high:.2f}.",
         f"The adjusted figure holds if {means} (Lüdtke et al., 2008); if who answers does not "
         "depend on what they would say; if members err independently of each other and of the "

@@ -86,4 +86,5 @@ def caterpillar(
         title=title,
         axis=f"{axis} ({level:.0%} interval)",
         kind=f"groups of {group}",
+        reference=(0.0, f"typical {group}"),
     )

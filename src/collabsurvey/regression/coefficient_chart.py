@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from collabsurvey.display import Chart
 from collabsurvey.display.caterpillar import short_name
+from collabsurvey.display.charts import interval_chart
 from collabsurvey.display.compare import Compared, compare_chart
 from collabsurvey.display.panels import beside
+from collabsurvey.display.ratio_axis import ratio_axis
 from collabsurvey.errors import DataError, OptionError
 from collabsurvey.regression.compare_rows import slopes_of
 from collabsurvey.regression.results import RegressionResult
@@ -111,11 +114,30 @@ def _panel(
     levels = " or ".join(dict.fromkeys(f"{model.conf_level:.0%}" for model in models))
     axis = f"{what} ({levels} interval)"
     axis = short_name(axis, longest=34, most=3) if n > 1 else axis
-    chart = compare_chart(names, groups, title=title, axis=axis, reference=1.0 if ratio else 0.0)
+    start = 1.0 if ratio else 0.0
+    if len(groups) == 1:
+        (own,) = groups
+        chart = interval_chart(
+            names, own.estimate, own.low, own.high, title=title, axis=axis, reference=start
+        )
+    else:
+        chart = compare_chart(names, groups, title=title, axis=axis, reference=start)
 
     def draw(ax: Axes) -> None:
-        if ratio:
-            ax.set_xscale("log")
         chart.draw(ax)
+        if ratio:
+            ratio_axis(ax)
 
-    return Chart(chart.title, chart.description.replace("\n", " "), draw, chart.size)
+    return Chart(chart.title, _in_words(names, groups, axis), draw, chart.size)
+
+
+def _in_words(names: Sequence[str], groups: Sequence[Compared], axis: str) -> str:
+    """Estimates with intervals of the models that are on this scale."""
+    said = []
+    for group in groups:
+        values = zip(names, group.estimate, group.low, group.high, strict=True)
+        own = [f"{n} {x:.3g} [{a:.3g}, {b:.3g}]" for n, x, a, b in values if isfinite(x)]
+        if own:
+            said.append(f"{group.label}: {'; '.join(own)}")
+    text = f"Coefficients, {axis}. {'. '.join(said)}."
+    return text.replace("\n", " ").replace(" -", " −").replace("[-", "[−")

@@ -212,6 +212,8 @@ def _shown_notes(
         if scale.kind != "difference" and "icc" in model.fit:
             r2 = " and R²" if "r2_marginal" in model.fit else ""
             notes.append(f"{name}: ICC{r2} on the scale of the {scale.short_name}.")
+    if any("reml_criterion" in model.fit for model in models):
+        notes.append("The log-likelihood of a model fitted by REML is the restricted one.")
     if any(m.variance_components is not None for m in models):
         notes.append(
             "Spreads are standard deviations of random effects on the scale of the coefficients."

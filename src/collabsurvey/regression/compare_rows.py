@@ -40,6 +40,7 @@ FIT_ROWS = {  # key of `fit`: (row of the table, format)
     "r2_marginal": ("R² marginal", ".3f"),
     "r2_conditional": ("R² conditional", ".3f"),
     "icc": ("ICC", ".3f"),
+    "negbin_shape": ("shape of the counts", ".2f"),
     "n_obs": ("rows", ".0f"),
     "n_groups": ("groups", ".0f"),
     "loglik": ("log-likelihood", ".1f"),

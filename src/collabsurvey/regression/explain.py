@@ -134,7 +134,7 @@ def explanation(
     mixed = result.variance_components is not None
     groups = [words.label(name) for name in group_counts(result)] if mixed else []
     typical: tuple[str, ...] = ()
-    if columns is not None and scale.kind != "difference" and len(result.terms):
+    if columns is not None and scale.kind != "difference" and result.encoding.formula.terms:
         typical = (f"The typical case is {typical_words(result, columns, words)}.",)
     return Explanation(
         about=(*about(result, scale, words), *typical),

@@ -15,6 +15,7 @@ from collabsurvey.regression.scales import Scale, exp, probability_words
 from collabsurvey.regression.terms import INTERCEPT, Columns
 from collabsurvey.regression.typical import typical_case
 
+NONE = 1e-4  # of the residual SD: as a fit is called singular
 NINETEEN_IN_TWENTY = 1.96  # standard deviations of a normal distribution
 
 
@@ -76,7 +77,7 @@ def between_groups(
         if other is not None:
             continue
         called = words.label(group)
-        if size == 0:
+        if size < NONE * float(result.fit.get("sigma") or 1.0):
             what = "" if term == INTERCEPT else f" in what goes with {term}"
             said.append(
                 f"No spread between groups of {called}{what} is seen in these data (SD 0). They "

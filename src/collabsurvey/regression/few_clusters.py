@@ -25,6 +25,8 @@ FEW_GROUPS = 5
 # doi:10.1111/caje.12661): below 6 clusters no p-value reaches .05, below 10 they are coarse.
 FEWEST_RADEMACHER = 6
 FEW_RADEMACHER = 10
+# Lüdtke et al. (2008), doi:10.1037/a0012869: with fewer groups adjusted coefficients vary widely.
+FEW_FOR_ADJUSTMENT = 50
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ RULES = (
     ),
     ClusterRule(
         "means of clusters corrected for their reliability",
-        50,
+        FEW_FOR_ADJUSTMENT,
         "corrected coefficients vary widely, the more so with few members in each cluster",
         "Lüdtke et al. (2008), doi:10.1037/a0012869",
     ),

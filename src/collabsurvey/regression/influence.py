@@ -200,6 +200,7 @@ def _linear_changes(result: LinearResult) -> tuple[tuple[str, ...], FloatArray, 
 def _mixed_changes(
     result: MixedResult, data: Any, weights: str | None, *, refit: bool
 ) -> tuple[tuple[str, ...], FloatArray, BoolArray, pd.DataFrame, list[str]]:
+    result.require_plain_residuals("The influence of groups")
     part = result.parts[0]
     if len(result.parts) > 1 or not isinstance(result.products, GroupProducts):
         raise NotSupportedError(

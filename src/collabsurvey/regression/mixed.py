@@ -27,9 +27,11 @@ from collabsurvey.regression.formula import Formula
 from collabsurvey.regression.linear import FEW_DF
 from collabsurvey.regression.mixed_blocks_of import with_kenward_roger
 from collabsurvey.regression.mixed_fits import Fitted, one_term
+from collabsurvey.regression.mixed_residual import residual_term
 from collabsurvey.regression.mixed_result import MixedResult
 from collabsurvey.regression.mixed_several import several_terms
 from collabsurvey.regression.prepare import Prepared, prepare, read_formula
+from collabsurvey.regression.residual_part import parse_residual
 
 DfMethod = Literal["satterthwaite", "kenward-roger", "z"]
 DF_WORDS = {
@@ -48,7 +50,7 @@ def mixed(
     reml: bool = True,
     df_method: DfMethod = "satterthwaite",
     weights: str | None = None,
-    residual: None = None,
+    residual: str | None = None,
     conf_level: float = 0.95,
 ) -> MixedResult:
     """Linear mixed model with random intercepts and slopes of one or several grouping factors.
@@ -75,8 +77,13 @@ def mixed(
         for the normal distribution.
     weights : str, optional
         Column of prior weights as in lme4: the residual variance of a row is sigma^2 / weight.
-    residual : None
-        Structures of the residuals are not part of this version.
+    residual : str, optional
+        Structure of the residuals of each group, for one random term: "ar1(time)", correlations
+        phi^|t - s| of rows at the times t and s; "by(wave)", a variance for every value of a
+        column; "ar1(time) + by(wave)", both. Gaps between waves count by default: a missed wave
+        must not make the two around it as alike as neighbours. "ar1(time, gaps=ignored)" counts
+        rows instead, as nlme's corAR1() without a form does. Left out (the default), residuals are
+        independent with one variance, as in lme4. The text is matched, never run.
     conf_level : float
         Level of the intervals (Wald, with the df above).
 
@@ -87,13 +94,16 @@ def mixed(
         `.predict_mean()`; `.fit` has also `reml_criterion` or `deviance`,
         `loglik_without_random`, `icc` and `r2_marginal`, `r2_conditional` (Nakagawa, Johnson &
         Schielzeth, 2017, doi:10.1098/rsif.2017.0213). `.fit["n_groups"]` is a number for one
-        grouping factor, and a mapping from factor to number for several.
+        grouping factor, and a mapping from factor to number for several. With `residual` also
+        `.residual_parameters` and `.residual_test`.
 
     Raises
     ------
     NotSupportedError
-        `residual`, `||` with a factor, more effects of crossed factors than memory holds.
+        `||` with a factor, more effects of crossed factors than memory holds; `residual` of another
+        form, with several random terms or with Kenward-Roger df.
     DataError
+        With `residual`: times that are text or repeated within a group, too few waves.
         Constant or aliased terms, one group, as many random effects as rows, two factors that make
         the same groups, an outcome that does not vary within groups, weights of 0 or less.
 
@@ -114,19 +124,32 @@ def mixed(
     variances and covariances and the residual variance; after REML they rest on the REML
     criterion, as in lme4. Unlike lme4, factors that make the same groups are refused, and so are
     weights of 0.
+
+    Structures of the residuals: Pinheiro & Bates (2000), doi:10.1007/b98882, chapter 5. phi may be
+    negative where gaps between rows are whole numbers and the smallest is 1 (nlme's corAR1), else
+    it is above 0 (corCAR1). Satterthwaite df count phi and the ratios of variances among the
+    variance parameters; nlme counts rows less groups instead. Predictions rest on coefficients
+    and random effects; they do not carry a residual on to the next wave.
     """
     read = read_formula(formula)
     check_random(read)
-    if residual is not None:
-        raise NotSupportedError(f"residual={residual!r}", instead="Leave residual out.")
+    structure = None if residual is None else parse_residual(residual)
     if df_method not in get_args(DfMethod):
         raise OptionError("df_method", df_method, allowed=get_args(DfMethod))
     if df_method == "kenward-roger" and not reml:
         raise OptionError("df_method", df_method, allowed=("satterthwaite", "z", "reml=True"))
-    model = prepare("mixed", read, data, conf_level=conf_level, weights=weights)
+    if df_method == "kenward-roger" and structure is not None:
+        raise NotSupportedError(
+            'df_method="kenward-roger" with residual', instead="Use Satterthwaite df."
+        )
+    extra = () if structure is None else structure.columns
+    model = prepare("mixed", read, data, conf_level=conf_level, weights=weights, extra=extra)
     check_prepared(model, weights)
     one = len(model.random) == 1 and not model.random[0].multiple_membership
-    fitted = one_term(model, reml=reml) if one else several_terms(model, reml=reml)
+    if structure is not None:
+        fitted = residual_term(model, structure, reml=reml)
+    else:
+        fitted = one_term(model, reml=reml) if one else several_terms(model, reml=reml)
     made = fitted.made
     p = len(made.start)
     df = None
@@ -163,6 +186,7 @@ def mixed(
         optimiser=fitted.optimiser,
         products=fitted.products,
         e_scale=made.e_scale,
+        residual=fitted.residual,
     )
     return with_kenward_roger(found) if df_method == "kenward-roger" else found
 
@@ -202,11 +226,15 @@ def statistics(model: Prepared, fitted: Fitted, *, reml: bool) -> dict[str, Any]
     minus2 = fitted.criterion + shift
     n_parameters = p + sum(len(part.theta) for part in fitted.parts) + 1
     sigma2, of_random = fitted.sigma2, fitted.of_random
+    of_residual = sigma2
+    if fitted.residual is not None:
+        n_parameters += fitted.residual.n_parameters
+        of_residual = sigma2 * fitted.residual.mean_ratio2
     fixed = made.on_basis + fitted.beta
     on_q = slice(made.n_random, made.n_random + p)
     mean = float(made.plain[-1, on_q] @ fixed) / n
     of_fixed = max((float(fixed @ made.plain[on_q, on_q] @ fixed) - n * mean**2) / (n - 1), 0.0)
-    total = of_fixed + of_random + sigma2
+    total = of_fixed + of_random + of_residual
     counts = dict(fitted.n_groups)
     return {
         "loglik": -minus2 / 2,
@@ -220,7 +248,7 @@ def statistics(model: Prepared, fitted: Fitted, *, reml: bool) -> dict[str, Any]
         "converged": fitted.optimiser.converged,
         "n_parameters": n_parameters,
         "n_dropped": model.rows.n_dropped,
-        "icc": of_random / (of_random + sigma2),
+        "icc": of_random / (of_random + of_residual),
         "icc_conditional": of_random / total,
         "r2_marginal": of_fixed / total,
         "r2_conditional": (of_fixed + of_random) / total,

@@ -91,6 +91,7 @@ def fitted_blocks(result: MixedResult, *, reml: bool | None = None) -> FittedBlo
 
 def blocks_of(result: MixedResult) -> BlockProducts:
     """The products of a result as products of blocks."""
+    result.require_plain_residuals("A profile, bootstrap or comparison")
     if isinstance(result.products, GroupProducts):
         return as_blocks(result.products, correlated=result.parts[0].term.correlated)
     return result.products

@@ -24,6 +24,7 @@ from collabsurvey.regression.grouping import single_row_notes
 from collabsurvey.regression.linear import linear_fit
 from collabsurvey.regression.mixed_result import RandomPart
 from collabsurvey.regression.prepare import Groups, Prepared, groups_of
+from collabsurvey.regression.residual_part import ResidualPart
 
 EXACT = 1e-12  # share of the outcome's sum of squares that is no more than rounding
 SINGULAR = 1e-4  # as lme4's isSingular(), but for Z in units of its root mean square
@@ -46,6 +47,7 @@ class Fitted:
     n_groups: Mapping[str, int]
     singular: tuple[str, ...]  # sentences that name what is at the boundary
     notes: tuple[str, ...] = ()
+    residual: ResidualPart | None = None  # where residuals are correlated or vary by wave
 
 
 def one_term(model: Prepared, *, reml: bool) -> Fitted:
@@ -58,8 +60,34 @@ def one_term(model: Prepared, *, reml: bool) -> Fitted:
     require_residual(model, made, groups.label, range(made.n_random))
     products = group_products(made, n_rows=model.n_obs, reml=reml)
     found = fit_mixed(products, correlated=term.correlated)
-    lower = lower_root(made.z_transform @ found.lower)
     parameters = variance_parameters(products, found, correlated=term.correlated)
+    zero = np.zeros((products.n_random, products.n_random))
+    return assembled(
+        model,
+        groups,
+        made,
+        products,
+        found,
+        parameters,
+        criterion=found.at.criterion,
+        criterion_without=evaluate(products, zero).criterion,
+    )
+
+
+def assembled(
+    model: Prepared,
+    groups: Groups,
+    made: DesignProducts,
+    products: GroupProducts,
+    found: MixedFit,
+    parameters: VarianceParameters,
+    *,
+    criterion: float,
+    criterion_without: float,
+) -> Fitted:
+    """From the optimum of a model with one random term to units of the data."""
+    (term,), (plan,) = model.random, model.random_plans
+    lower = lower_root(made.z_transform @ found.lower)
     modes, mode_sds = conditional_modes(products, found, made)
     q = products.n_random
     sigma2 = found.sigma2 * made.e_scale**2
@@ -84,8 +112,8 @@ def one_term(model: Prepared, *, reml: bool) -> Fitted:
         parameters=scaled(parameters, made.e_scale),
         beta=found.at.beta * made.e_scale,
         sigma2=sigma2,
-        criterion=found.at.criterion,
-        criterion_without=evaluate(products, np.zeros((q, q))).criterion,
+        criterion=criterion,
+        criterion_without=criterion_without,
         of_random=shared * sigma2,
         n_groups={groups.label: len(groups.names)},
         singular=(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from collabsurvey.errors import NotSupportedError, check_level
+from collabsurvey.errors import DataError, NotSupportedError, check_level
 from collabsurvey.moments.design import complete_columns, series_like
 from collabsurvey.numerics.kenward_roger import KenwardRoger
 from collabsurvey.numerics.mixed import GroupProducts, MixedFit
@@ -20,6 +20,7 @@ from collabsurvey.numerics.student import critical_value
 from collabsurvey.numerics.typing import FloatArray
 from collabsurvey.regression.formula import RandomTerm
 from collabsurvey.regression.grouping import grouping_of
+from collabsurvey.regression.residual_part import ResidualPart
 from collabsurvey.regression.results import RegressionResult, wald_frame
 from collabsurvey.regression.terms import Columns, DesignPlan, Encoding, expand, variable_values
 
@@ -104,6 +105,7 @@ class MixedResult(RegressionResult):
     products: GroupProducts | BlockProducts = field(repr=False)
     e_scale: float = field(repr=False)
     kenward_roger: KenwardRoger | None = None  # with df_method="kenward-roger"
+    residual: ResidualPart | None = field(default=None, repr=False)  # with residual="ar1(time)"
 
     @property
     def title(self) -> str:
@@ -192,6 +194,42 @@ class MixedResult(RegressionResult):
         sigma = float(self.fit["sigma"])
         rows.append(("Residual", None, None, sigma**2, sigma))
         return rows
+
+    @property
+    def residual_parameters(self) -> pd.DataFrame:
+        """Residual correlation and standard deviations of a model with `residual`.
+
+        Columns parameter ("phi", "sd"), level (the wave), estimate, std_error, ci_low, ci_high.
+        phi is the correlation one unit of time (or one row) apart. Limits are symmetric for
+        atanh(phi) (logit, where phi is sought above 0) and log(sd); errors by the delta method. A
+        parameter at its limit has no error.
+        """
+        return self._structured("residual_parameters").frame(self.conf_level)
+
+    @property
+    def residual_test(self) -> pd.DataFrame:
+        """Likelihood ratio test against independent residuals of one variance.
+
+        One row: test, statistic, df1, df2, p_value. By the fit's own criterion: the coefficients
+        are the same.
+        """
+        return self._structured("residual_test").test()
+
+    def _structured(self, name: str) -> ResidualPart:
+        if self.residual is None:
+            raise DataError(
+                f".{name} needs a model with a structure of its residuals: fit it with residual=, "
+                'such as residual="ar1(time)".'
+            )
+        return self.residual
+
+    def require_plain_residuals(self, method: str) -> None:
+        """Refuse what takes the residuals as independent and of one variance."""
+        if self.residual is not None:
+            raise NotSupportedError(
+                f"{method} of a model with residual={self.residual.structure.text!r}",
+                instead="Use .residual_parameters and .residual_test, or leave residual out.",
+            )
 
     @property
     def random_effects(self) -> pd.DataFrame:

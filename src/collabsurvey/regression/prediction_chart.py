@@ -118,7 +118,10 @@ def prediction_chart(
         "difference": scale.outcome,
         "odds": f"probability of {scale.outcome}",
     }.get(scale.kind, f"expected count of {scale.outcome}")
-    held = typical_words(result, columns, Words())
+    held = typical_words(result, columns, Words(), but=predictor)
+    held = f" Held: {held}." if held else ""
+    if result.encoding.formula.offsets:
+        held += " The offset is at its mean."
     ends = [0, case.n - 1] if along.levels is None else list(range(case.n))
     said = "; ".join(
         f"at {along.grid[i] if along.levels else f'{float(along.grid[i]):.3g}'} {middle[i]:.3g} "
@@ -135,7 +138,9 @@ def prediction_chart(
         x_axis=predictor,
         y_axis=y_axis,
         line=f"{_whose(result)} ({level:.0%} interval)",
-        description=f"Predicted {y_axis} along {predictor}: {said}. Typical values: {held}.",
+        description=f"Predicted {y_axis} along {predictor}: {said}.{held}".replace(
+            " -", " −"
+        ).replace("[-", "[−"),
     )
 
 
@@ -207,7 +212,8 @@ def _dots(
         np.bincount(bins, weights=weight * v, minlength=n_bins) / total
         for v in (along.of_rows, partial)
     )
-    return Dots(x, y, total.astype(float), "data: means of rows that are near")
+    label = "data: means of rows" if along.levels else "data: means of rows that are near"
+    return Dots(x, y, total.astype(float), label)
 
 
 def _outcome(

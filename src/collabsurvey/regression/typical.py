@@ -188,14 +188,18 @@ def contrast_at(
     return weights
 
 
-def typical_words(result: RegressionResult, columns: Columns, words: Words) -> str:
-    """The typical case in words: "age 0.20, urban N"."""
+def typical_words(
+    result: RegressionResult, columns: Columns, words: Words, *, but: str = ""
+) -> str:
+    """The typical case in words, "age 0.20, urban N", without one variable or column."""
     formula, said = result.encoding.formula, []
     case = typical_case(result, columns)
     means = _means(columns)
     mains = dict.fromkeys(v for term in formula.terms for v in term)
     shown: set[str] = set()
     for variable in mains:
+        if but and but in {variable.label, *columns_of([variable])}:
+            continue
         levels = result.encoding.levels.get(variable)
         own = columns_of([variable])
         if levels is not None:

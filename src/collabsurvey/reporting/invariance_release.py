@@ -104,6 +104,20 @@ class ReleasedComparison:
         """Whether averages may be compared."""
         return self.highest in MEANS_HOLD
 
+    @property
+    def unclear(self) -> bool:
+        """Whether one rule sees a difference and the other none, and no question stands out.
+
+        In small samples change in fit sees differences that are not there.
+        """
+        failed = self.highest is not None and not self.means_hold
+        return failed and self.disagree and not self.differing
+
+    @property
+    def means_fail(self) -> bool:
+        """Whether averages may not be compared, as far as can be told."""
+        return not self.means_hold and not self.unclear
+
 
 @dataclass(frozen=True, eq=False)
 class ReleasedInvariance:

@@ -161,7 +161,7 @@ class Release:
             for found in self.invariance
             if found.by == by
             for one in found.judged
-            if not one.means_hold
+            if one.means_fail
             for scale in one.scales
         ]
         items = {facts.id: set(facts.items) for facts in self.scales}

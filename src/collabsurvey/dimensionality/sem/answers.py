@@ -74,8 +74,7 @@ def read_answers(
         raise OptionError(
             "group, cluster or weights", twice[0], allowed=("a column not in the model",)
         )
-    columns = read_columns(responses.frame, [*chosen.items, *extra])
-    x = np.column_stack([columns[name].values for name in chosen.items])
+    x, columns = _read(responses.frame, chosen.items, extra)
     notes = list(chosen.notes)
     w = _weights(columns[weighted], weighted) if weighted is not None else None
     codes = _codes(columns[clustered])[0] if clustered is not None else None
@@ -92,6 +91,21 @@ def read_answers(
     _require_finite(answers, method=method)
     notes += data_notes(responses, weighted=w is not None)
     return replace(answers, notes=tuple(notes))
+
+
+def _read(
+    frame: Any, items: Sequence[str], extra: Sequence[str]
+) -> tuple[FloatArray, dict[str, Column]]:
+    """Answers (n, p) and the other columns; one pass, and one conversion for a pandas frame."""
+    import pandas as pd
+
+    if isinstance(frame, pd.DataFrame):
+        chosen = frame[list(items)]
+        if all(isinstance(kind, np.dtype) and kind.kind in "fiu" for kind in chosen.dtypes):
+            others = read_columns(frame, extra) if extra else {}
+            return chosen.to_numpy(dtype=np.float64), others
+    columns = read_columns(frame, [*items, *extra])
+    return np.column_stack([columns[name].values for name in items]), columns
 
 
 def group_labels(data: Any, group: str) -> tuple[str, ...]:
@@ -190,13 +204,12 @@ def require_rows(answers: Answers, *, method: str, needed: int) -> None:
     """Refuse groups with too few rows, and items that do not vary in a group."""
     for g, label in enumerate(answers.labels):
         where = f"group {label!r}" if label else "the data"
-        x = answers.x[answers.of(g)]
+        x = answers.x if len(answers.labels) == 1 else answers.x[answers.of(g)]
         if len(x) < needed:
             raise NotEnoughDataError(
                 method, what="respondents", found=len(x), needed=needed, where=where
             )
-        with np.errstate(invalid="ignore"):
-            low, high = np.nanmin(x, axis=0, initial=np.inf), np.nanmax(x, axis=0, initial=-np.inf)
+        low, high = np.fmin.reduce(x, axis=0), np.fmax.reduce(x, axis=0)
         names = np.array(answers.names)
         if (silent := names[~np.isfinite(low)]).size:
             raise DataError(f"{method}: nobody in {where} answered {listed(list(silent))}.")

@@ -92,7 +92,10 @@ def _baseline(model: Model, material: Material) -> Assessed | None:
         fit = estimate.finished(null, found, x)
         return assess(fit, material, count_moments(null) - null.n_unique, errors=False)
     null, start = independence(model, material.samples)
-    fit = estimate.fit(null, material.discrepancy, start)
+    if isinstance(found, Normal) and not any(block.covariates for block in model.blocks):
+        fit = estimate.finished(null, found, start)  # the start is the solution
+    else:
+        fit = estimate.fit(null, found, start)
     if not fit.converged:
         return None
     return assess(fit, material, count_moments(null) - null.n_unique, errors=False)

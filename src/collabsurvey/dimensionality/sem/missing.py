@@ -65,6 +65,8 @@ class MissingNormal:
         self.saturated_converged = all(reached)
         self.n_empty = tuple(int(np.isnan(x).all(axis=1).sum()) for x in rows)
         self.n_patterns = tuple(len(data.patterns.n_rows) for data in self._data)
+        # Of the saturated model, for which the same clusters are always given.
+        self._kept: dict[tuple[str, bool], list[FloatArray]] = {}
         self._last: tuple[tuple[Implied, ...], list[GapSums] | None] = ((), None)
         self.unrestricted_loglik = self.loglik(self.saturated)
 
@@ -152,11 +154,17 @@ class MissingNormal:
 
         At the saturated moments, or at those a model implies ("structured").
         """
+        key = ("information", observed)
+        if implied is None and key in self._kept:
+            return self._kept[key]
         at = self.saturated if implied is None else implied
-        return [
+        out = [
             moment_information(data, sums, observed=observed).stacked()
             for data, sums in zip(self._data, self._definite(at), strict=True)
         ]
+        if implied is None:
+            self._kept[key] = out
+        return out
 
     def saturated_first_order(
         self,
@@ -167,6 +175,9 @@ class MissingNormal:
 
         With `clusters`, codes from 0 of the rows of each group, over totals of clusters.
         """
+        key = ("first order", clusters is not None)
+        if implied is None and key in self._kept:
+            return self._kept[key]
         at = self.saturated if implied is None else implied
         out = []
         for i, (one, sums, data) in enumerate(zip(at, self._definite(at), self._data, strict=True)):
@@ -176,6 +187,8 @@ class MissingNormal:
             n_clusters = 1 + int(clusters[i].max())
             totals = cluster_scores(data, _mean(one), sums.inverse, clusters[i], n_clusters)
             out.append(totals.T @ totals)
+        if implied is None:
+            self._kept[key] = out
         return out
 
     def _sums(self, implied: Sequence[Implied]) -> list[GapSums] | None:

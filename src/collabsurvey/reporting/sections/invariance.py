@@ -76,19 +76,22 @@ def invariance_words(shown: Release) -> list[str]:
         judged = one.judged
         if not judged:
             continue
-        failed = [part.name for part in judged if not part.means_hold]
+        failed = [part.name for part in judged if part.means_fail]
+        unclear = [part.name for part in judged if part.unclear]
         whole = _scales(one, len(judged))
-        if not failed:
+        if not failed and not unclear:
             which = f"all {whole}" if len(judged) > 1 else "the scale that was looked at"
             text = (
                 f"The questions of {which} work the same {WHERE[one.by]}: averages may be compared"
             )
         else:
-            good = len(judged) - len(failed)
-            text = (
-                f"Averages of {one.words} may be compared on {good or 'none'} of {whole}; not on "
-                f"{quoted(failed, most=3)}, where questions may mean different things"
-            )
+            good = len(judged) - len(failed) - len(unclear)
+            text = f"Averages of {one.words} may be compared on {good or 'none'} of {whole}"
+            if failed:
+                text += f"; not on {quoted(failed, most=3)}, where questions may mean different "
+                text += "things"
+            if unclear:
+                text += f"; it is unclear on {quoted(unclear, most=3)}"
         small = [group_name(one.by, label) for label in _small(one)]
         few = f" ({joined(small)} {_have(small)} too few people to say)" if small else ""
         said.append(f"{text}{few}.")
@@ -149,12 +152,19 @@ def _who(one: ReleasedInvariance) -> str:
 def _summary(one: ReleasedInvariance) -> str:
     judged = one.judged
     good = sum(part.means_hold for part in judged)
+    unclear = sum(part.unclear for part in judged)
     if len(judged) == 1:
+        if unclear:
+            return (
+                f"Whether averages may be compared between {one.words} on “{judged[0].name}” is "
+                "unclear."
+            )
         verb = "may" if good else "may not"
         return f"Averages {verb} be compared between {one.words} on “{judged[0].name}”."
     all_of = _scales(one, len(judged))
     which = f"all {all_of}" if good == len(judged) else f"{good or 'none'} of {all_of}"
-    return f"Averages may be compared between {one.words} on {which}."
+    more = f"; on {unclear} it is unclear" if unclear else ""
+    return f"Averages may be compared between {one.words} on {which}{more}."
 
 
 def _small_words(one: ReleasedInvariance) -> str:
@@ -194,7 +204,7 @@ def _not_compared(shown: Release, one: ReleasedInvariance) -> list[Block]:
 def _differing(one: ReleasedInvariance) -> tuple[str, ...]:
     said = []
     for part in one.judged:
-        if part.means_hold or part.highest is None or not part.searched:
+        if not part.means_fail or part.highest is None or not part.searched:
             continue
         if not part.differing:
             said.append(f"{part.name}: no single question could be made out.")
@@ -244,7 +254,7 @@ def _meaning(shown: Release) -> tuple[str, ...]:
             "“What goes with it”: how strongly the scale goes with attendance, or with another "
             "scale, may be compared between groups even where averages may not."
         )
-    if any(part.searched for part in parts):
+    if any(part.differing for part in parts):
         said.append(
             "Which questions work differently was searched for in these answers, and such a search "
             "finds some by chance. Look whether their wording explains it, and whether other "

@@ -24,6 +24,7 @@ MAY = {
     "strict": "averages, differences between people, and what goes with it",
     "residuals": "averages, differences between people, and what goes with it",
 }
+UNCLEAR = "averages: unclear"
 
 
 def may_table(one: ReleasedInvariance) -> Table:
@@ -35,10 +36,10 @@ def may_table(one: ReleasedInvariance) -> Table:
         columns["questionnaire"] = [part.questionnaire for part in judged]
     columns["may"] = [_may(part) for part in judged]
     notes = []
-    if any(_no_more_than_unclear(part) for part in judged):
+    if any(part.unclear for part in judged):
         notes.append(
-            "Unclear: of the two customary rules one sees a difference between the groups and the "
-            "other does not."
+            "Unclear: one of two customary rules sees a difference between the groups, the other "
+            "does not, and no question stands out. More people would be needed."
         )
     return Table(
         f"What may be compared between {one.words}",
@@ -51,12 +52,7 @@ def may_table(one: ReleasedInvariance) -> Table:
 def _may(part: ReleasedComparison) -> str:
     if part.highest is None and None in part.holds.values():
         return "not known: the calculation did not come to an end"
-    said = MAY[part.highest]
-    return f"{said} (unclear)" if _no_more_than_unclear(part) else said
-
-
-def _no_more_than_unclear(part: ReleasedComparison) -> bool:
-    return part.highest is not None and not part.means_hold and part.disagree
+    return UNCLEAR if part.unclear else MAY[part.highest]
 
 
 def changes_table(one: ReleasedInvariance) -> Table | None:
