@@ -100,8 +100,10 @@ def test_the_commented_lines_of_the_template_are_keys(call: Call, tmp_path: Path
     call("init", tmp_path / "mine")
     path = tmp_path / "mine" / "study.yaml"
     text = path.read_text(encoding="utf-8")
-    assert "  # structure: {exploratory: true}" in text
-    path.write_text(text.replace("  # structure:", "  structure:"), encoding="utf-8")
+    for key in ("structure: {exploratory: true, ", "invariance: {by: "):
+        assert f"  # {key}" in text
+        text = text.replace(f"  # {key}", f"  {key}")
+    path.write_text(text, encoding="utf-8")
     err = refused(call, "check", path)
     assert "1 fault" in err
     assert "There is no file" in err

@@ -61,7 +61,9 @@ def meetings() -> pd.DataFrame:
 
 MODELS: dict[str, tuple[Any, Any]] = {
     "ols": (lambda d: ols("normexam ~ standLRT * schavg + sex", d), lambda: dataset("exam")),
-    "cells": (lambda d: ols("normexam ~ 0 + schgend", d, cluster="school"), lambda: dataset("exam")),
+    "cells": (
+        lambda d: ols("normexam ~ 0 + schgend", d, cluster="school"), lambda: dataset("exam"),
+    ),
     "three": (lambda d: ols("normexam ~ standLRT * sex * vr", d), lambda: dataset("exam")),
     "mixed": (
         lambda d: mixed(

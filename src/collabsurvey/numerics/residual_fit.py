@@ -7,7 +7,7 @@ with an analytic gradient; sigma and the coefficients are profiled out (see
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +27,6 @@ from collabsurvey.numerics.residual_structures import (
     ResidualRows,
     Structured,
     bounds,
-    structured,
     structured_slope,
     with_basis,
 )
@@ -37,6 +36,9 @@ from collabsurvey.numerics.typing import FloatArray, IntArray
 # two optima: from both sides (omega of the autoregression, factor on theta).
 STARTS = ((0.0, 1.0), (1.0, 0.3))
 AT_LIMIT = 1e-3  # a parameter so near its bound is at it
+SAME_OPTIMUM = 1e-6  # deviances that differ by less
+
+Criterion = Callable[[FloatArray], tuple[float, FloatArray]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,46 +53,58 @@ class ResidualFit:
     criterion_without: float  # the same without random effects
 
 
+@dataclass(frozen=True, eq=False)
+class Ended:
+    """Where a search ended."""
+
+    x: FloatArray
+    criterion: float
+    n_iterations: int
+    n_evaluations: int
+
+
 def fit_residuals(rows: ResidualRows, start: FloatArray, *, correlated: bool) -> ResidualFit:
     """Minimise the criterion over omega and L, from L (q, q) of the plain model."""
     elements = free_elements(rows.n_random, correlated=correlated)
     k = rows.n_parameters
     theta = np.maximum(np.abs(start[elements]), 0.05) * np.where(start[elements] < 0, -1, 1)
-    best: ResidualFit | None = None
+    best: Ended | None = None
     for serial, factor in STARTS if rows.n_serial else STARTS[:1]:
         values = np.append(np.zeros(k), theta * factor)
         values[: rows.n_serial] = serial
-        here = _from(rows, values, elements, correlated=correlated)
-        if best is None or here.criterion < best.criterion - 1e-9:
+        here = _minimum(_criterion_of(rows, elements), values, bounds(rows))
+        if best is None or here.criterion < best.criterion - SAME_OPTIMUM:
             best = here
     if best is None:  # STARTS is never empty
         raise RuntimeError("no start was tried")
-    return best
+    return _finished(rows, best, elements, correlated=correlated)
 
 
-def _from(
-    rows: ResidualRows,
-    values: FloatArray,
-    elements: tuple[IntArray, IntArray],
-    *,
-    correlated: bool,
-) -> ResidualFit:
-    """The optimum from one start."""
-    k, q = rows.n_parameters, rows.n_random
-    count = 0
+def _criterion_of(rows: ResidualRows, elements: tuple[IntArray, IntArray]) -> Criterion:
+    """Return the criterion and its gradient as a function of (omega, theta)."""
+    k = rows.n_parameters
 
     def criterion(x: FloatArray) -> tuple[float, FloatArray]:
-        nonlocal count
-        count += 1
-        lower = filled(x[k:], *elements, q)
+        lower = filled(x[k:], *elements, rows.n_random)
         here, by_omega, by_d = structured_slope(rows, x[:k], lower)
         return here.criterion, np.append(by_omega, 2 * (by_d @ lower)[elements])
 
-    x, iterations = _minimum(criterion, values, bounds(rows))
+    return criterion
+
+
+def _finished(
+    rows: ResidualRows, best: Ended, elements: tuple[IntArray, IntArray], *, correlated: bool
+) -> ResidualFit:
+    """Newton steps from where the best start ended, and the record."""
+    k, q, x = rows.n_parameters, rows.n_random, best.x.copy()
+    criterion = _criterion_of(rows, elements)
+    count = 0
     limit = np.abs(x[:k]) > bounds(rows) - AT_LIMIT
     free = np.append(~limit, np.ones(len(x) - k, dtype=bool))
 
     def slope(part: FloatArray) -> FloatArray:
+        nonlocal count
+        count += 1
         whole = x.copy()
         whole[free] = part
         whole[:k] = np.clip(whole[:k], -bounds(rows), bounds(rows))
@@ -101,7 +115,7 @@ def _from(
     x[:k] = np.clip(x[:k], -bounds(rows), bounds(rows))
     lower = standardised(filled(x[k:], *elements, q))
     found, by_omega, by_d = structured_slope(rows, x[:k], lower)
-    rises = rises_from(lower, by_d, len(rows.w), correlated=correlated)
+    rises = rises_from(lower, by_d, len(rows.codes), correlated=correlated)
     largest = np.abs(np.append(by_omega[~limit], 2 * (by_d @ lower)[elements])).max()
     fit = MixedFit(
         lower=lower,
@@ -109,8 +123,8 @@ def _from(
         sigma2=found.at.r2 / found.products.df_total,
         converged=bool(abs(decrement) < DECREMENT and rises),
         method="L-BFGS-B, then Newton",
-        n_iterations=iterations + steps,
-        n_evaluations=count,
+        n_iterations=best.n_iterations + steps,
+        n_evaluations=best.n_evaluations + count,
         gradient_norm=float(largest),
         decrement=float(abs(decrement)),
     )
@@ -126,20 +140,16 @@ def without_random(rows: ResidualRows, omega: FloatArray) -> float:
         here, by_omega, _ = structured_slope(rows, x, zero)
         return here.criterion, by_omega
 
-    x, _ = _minimum(criterion, omega, bounds(rows))
-    return structured(rows, x, zero).criterion
+    return _minimum(criterion, omega, bounds(rows)).criterion
 
 
-def _minimum(
-    criterion: Callable[[FloatArray], tuple[float, FloatArray]],
-    start: FloatArray,
-    limits: FloatArray,
-) -> tuple[FloatArray, int]:
-    """L-BFGS-B with bounds on the first elements; where it ended, and its iterations."""
+def _minimum(criterion: Criterion, start: FloatArray, limits: FloatArray) -> Ended:
+    """L-BFGS-B with bounds on the first elements."""
     from scipy.optimize import minimize
 
-    open_ends: Sequence[tuple[float | None, float | None]]
-    open_ends = [(-b, b) for b in limits.tolist()] + [(None, None)] * (len(start) - len(limits))
+    open_ends: list[tuple[float | None, float | None]]
+    open_ends = [(-b, b) for b in limits.tolist()]
+    open_ends += [(None, None)] * (len(start) - len(limits))
     found = minimize(
         criterion,
         start,
@@ -148,7 +158,7 @@ def _minimum(
         bounds=open_ends,
         options={"ftol": 1e-13, "gtol": 1e-6, "maxiter": 500},
     )
-    return np.asarray(found.x), int(found.nit)
+    return Ended(np.asarray(found.x), float(found.fun), int(found.nit), int(found.nfev))
 
 
 def residual_variance_parameters(

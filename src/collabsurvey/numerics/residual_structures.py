@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import combinations_with_replacement
 
 import numpy as np
 
@@ -19,7 +20,6 @@ from collabsurvey.numerics.linalg import triangular_inverse
 from collabsurvey.numerics.mixed import Evaluation, GroupProducts, evaluate
 from collabsurvey.numerics.typing import BoolArray, FloatArray, IntArray
 
-GATHER_VALUES = 4_000_000  # numbers copied at a time when rows of equal groups are gathered
 # tanh(6): a correlation within 1.2e-5 of 1.
 MOST_SERIAL = 6.0
 # A standard deviation a thousand times that of the first wave, or a thousandth.
@@ -30,11 +30,11 @@ MOST_RATIO = float(np.log(1e3))
 class ResidualRows:
     """Rows of W = [Z, Q, e] and where each stands in its group.
 
-    Rows are sorted by group, and by time within it. The parameters omega are the one of the
+    Rows are sorted by group, and by time within it; no group is empty. The parameters omega are the one of the
     autoregression, if there is one, and the logs of the ratios of all waves but the first.
     """
 
-    w: FloatArray  # (n, m), m = q + p + 1
+    w: FloatArray  # (m, n), m = q + p + 1: one column of W after the other
     codes: IntArray  # (n,) groups 0 … G − 1
     n_groups: int
     n_random: int  # q
@@ -60,36 +60,40 @@ class ResidualRows:
         return np.append(True, self.codes[1:] != self.codes[:-1])
 
     @cached_property
-    def equal_sizes(self) -> tuple[tuple[IntArray, IntArray], ...]:
-        """Groups (k,) of one size and their rows (k, size), for every size."""
-        sizes = np.bincount(self.codes, minlength=self.n_groups)
-        starts = np.cumsum(sizes) - sizes
-        found = []
-        for size in np.unique(sizes[sizes > 0]).tolist():
-            groups = np.flatnonzero(sizes == size)
-            step = max(1, GATHER_VALUES // (size * self.w.shape[1]))
-            for at in range(0, len(groups), step):
-                some = groups[at : at + step]
-                found.append((some, starts[some][:, None] + np.arange(size)))
-        return tuple(found)
+    def sizes(self) -> IntArray:
+        """(G,) rows of each group."""
+        return np.asarray(np.bincount(self.codes, minlength=self.n_groups))
 
-    def products(self, left: FloatArray, right: FloatArray) -> FloatArray:
-        """Return left' right (G, m, m) of each group, for rows (n, m)."""
-        m = left.shape[1]
-        found = np.zeros((self.n_groups, m, m))
-        for groups, rows in self.equal_sizes:
-            found[groups] = left[rows].transpose(0, 2, 1) @ right[rows]
+    def products(self, u: FloatArray) -> FloatArray:
+        """Return u u' (G, m, m) of each group, for columns (m, n)."""
+        m = len(u)
+        starts = np.cumsum(self.sizes) - self.sizes
+        found = np.empty((self.n_groups, m, m))
+        for i, j in combinations_with_replacement(range(m), 2):
+            found[:, i, j] = found[:, j, i] = np.add.reduceat(u[i] * u[j], starts)
+        return found
+
+    def weighted(self, weight: FloatArray, u: FloatArray) -> FloatArray:
+        """Return weight (G, m, m) of its group times each row of u (m, n)."""
+        found = np.zeros_like(u)
+        for i, j in combinations_with_replacement(range(len(u)), 2):
+            of_rows = np.repeat(weight[:, i, j], self.sizes)
+            found[i] += of_rows * u[j]
+            if i != j:
+                found[j] += of_rows * u[i]
         return found
 
 
 @dataclass(frozen=True, eq=False)
 class Whitened:
-    """Rows without correlation and of one variance, and how they move with omega."""
+    """Rows without correlation and of one variance, and what they were made with."""
 
-    u: FloatArray  # (n, m)
-    slopes: tuple[FloatArray, ...]  # (n, m) each; empty if not asked for
+    u: FloatArray  # (m, n)
+    scaled: FloatArray  # (m, n) before the differences
+    r: FloatArray  # (n,) correlation with the row before
+    c: FloatArray  # (n,) 1 / sqrt(1 - r^2)
+    r_slope: FloatArray  # (n,) of r in the parameter of the autoregression
     log_det: float  # of S R S over all rows
-    log_det_slopes: FloatArray  # (len(omega),)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,42 +131,48 @@ def sd_ratios(rows: ResidualRows, omega: FloatArray) -> FloatArray:
     return np.asarray(np.exp(np.append(0.0, omega[rows.n_serial :])))
 
 
-def whiten(rows: ResidualRows, omega: FloatArray, *, slopes: bool = False) -> Whitened:
+def whiten(rows: ResidualRows, omega: FloatArray) -> Whitened:
     """Rows times the inverse root of their residual covariance."""
-    scaled, log_det = rows.w, 0.0
-    log_det_slopes = np.zeros(len(omega))
-    counts = np.zeros(rows.n_waves)
+    scaled, log_det, n = rows.w, 0.0, len(rows.codes)
     if rows.wave is not None:
         ratios = sd_ratios(rows, omega)
-        counts = np.bincount(rows.wave, minlength=rows.n_waves).astype(float)
-        scaled = rows.w / ratios[rows.wave][:, None]
+        counts = np.bincount(rows.wave, minlength=rows.n_waves)
+        scaled = rows.w / ratios[rows.wave]
         log_det += 2 * float(counts @ np.log(ratios))
-        log_det_slopes[rows.n_serial :] = 2 * counts[1:]
-    found: list[FloatArray] = []
-    r, c, before = np.zeros(len(scaled)), np.ones(len(scaled)), scaled
+    if rows.gap is None:
+        return Whitened(scaled, scaled, np.zeros(n), np.ones(n), np.zeros(n), log_det)
+    rho, by_omega = serial_correlation(float(omega[0]), signed=rows.signed)
+    r = np.where(rows.first, 0.0, rho**rows.gap)
+    r_slope = np.where(rows.first, 0.0, rows.gap * rho ** (rows.gap - 1) * by_omega)
+    left = 1 - r**2
+    c = 1 / np.sqrt(left)
+    u = (scaled - r * _before(scaled)) * c
+    return Whitened(u, scaled, r, c, r_slope, log_det + float(np.log(left).sum()))
+
+
+def _before(w: FloatArray) -> FloatArray:
+    """Each row's predecessor, zero for the first, along the last axis."""
+    moved = np.zeros_like(w)
+    moved[..., 1:] = w[..., :-1]
+    return moved
+
+
+def _omega_slope(rows: ResidualRows, white: Whitened, weight: FloatArray) -> FloatArray:
+    """Derivatives (k,) of log |S R S| + sum over groups of tr(weight u u') in omega."""
+    t = rows.weighted(weight, white.u)
+    r, c = white.r, white.c
+    found = np.empty(rows.n_parameters)
     if rows.gap is not None:
-        rho, by_omega = serial_correlation(float(omega[0]), signed=rows.signed)
-        r = np.where(rows.first, 0.0, rho**rows.gap)
-        slope = np.where(rows.first, 0.0, rows.gap * rho ** (rows.gap - 1) * by_omega)
-        left = 1 - r**2
-        c = 1 / np.sqrt(left)
-        before = np.vstack((np.zeros(scaled.shape[1]), scaled[:-1]))
-        log_det += float(np.log(left).sum())
-        log_det_slopes[0] = -2 * float((r * slope / left).sum())
-    u = _differenced(scaled, before, r, c)
-    if slopes and rows.gap is not None:
-        found.append((slope * c)[:, None] * ((r * c)[:, None] * u - before))
-    if slopes and rows.wave is not None:
-        for k in range(1, rows.n_waves):
-            moved = np.where((rows.wave == k)[:, None], -scaled, 0.0)
-            moved_before = np.vstack((np.zeros(moved.shape[1]), moved[:-1]))
-            found.append(_differenced(moved, moved_before, r, c))
-    return Whitened(u, tuple(found), log_det, log_det_slopes)
-
-
-def _differenced(w: FloatArray, before: FloatArray, r: FloatArray, c: FloatArray) -> FloatArray:
-    """(w_t - r w_(t-1)) / sqrt(1 - r^2), with c the last factor."""
-    return np.asarray((w - r[:, None] * before) * c[:, None])
+        moved = r * c * white.u - _before(white.scaled)  # du / dr, less a factor of c
+        along = (moved * t).sum(axis=0)
+        found[0] = 2 * float((white.r_slope * c) @ along) - 2 * float((r * white.r_slope) @ c**2)
+    if rows.wave is not None:
+        back = c * t
+        back[:, :-1] -= (r * c * t)[:, 1:]
+        by_row = 2 - 2 * (white.scaled * back).sum(axis=0)
+        by_wave = np.bincount(rows.wave, weights=by_row, minlength=rows.n_waves)
+        found[rows.n_serial :] = by_wave[1:]
+    return found
 
 
 def structured(rows: ResidualRows, omega: FloatArray, lower: FloatArray) -> Structured:
@@ -172,7 +182,7 @@ def structured(rows: ResidualRows, omega: FloatArray, lower: FloatArray) -> Stru
 
 def _at(rows: ResidualRows, white: Whitened, lower: FloatArray) -> Structured:
     """Products of whitened rows on an orthonormal basis, and the criterion they give."""
-    by_group = rows.products(white.u, white.u)
+    by_group = rows.products(white.u)
     q = rows.n_random
     total = by_group.sum(axis=0)
     root = np.linalg.cholesky(total[q:-1, q:-1])
@@ -186,7 +196,7 @@ def _at(rows: ResidualRows, white: Whitened, lower: FloatArray) -> Structured:
         zx=np.ascontiguousarray(turned[:, :q, q:-1]),
         ze=np.ascontiguousarray(turned[:, :q, -1]),
         ee=float(turned[:, -1, -1].sum()),
-        n_rows=len(rows.w),
+        n_rows=len(rows.codes),
         reml=rows.reml,
     )
     at = evaluate(products, lower)
@@ -203,7 +213,7 @@ def structured_slope(
 
     They are those of the deviance at `sigma2`; at its optimum, those of the criterion.
     """
-    white = whiten(rows, omega, slopes=True)
+    white = whiten(rows, omega)
     found = _at(rows, white, lower)
     products, at, q = found.products, found.at, rows.n_random
     sigma2 = at.r2 / products.df_total if sigma2 is None else sigma2
@@ -224,9 +234,7 @@ def structured_slope(
         reach[:, q:-1] = found.basis
         rooted = reach @ np.linalg.cholesky(at.unscaled)
         weight += rooted @ rooted.transpose(0, 2, 1)
-    moved = [float((rows.products(s, white.u) * weight).sum()) for s in white.slopes]
-    by_omega = 2 * np.array(moved) + white.log_det_slopes
-    return found, by_omega, at.gradient(products, sigma2)
+    return found, _omega_slope(rows, white, weight), at.gradient(products, sigma2)
 
 
 def with_basis(rows: ResidualRows, found: Structured) -> ResidualRows:
@@ -236,4 +244,4 @@ def with_basis(rows: ResidualRows, found: Structured) -> ResidualRows:
     change = np.eye(len(total))
     change[q:-1, q:-1] = found.basis
     change[q:-1, -1] = -found.basis @ (found.basis.T @ total[q:-1, -1])
-    return replace(rows, w=rows.w @ change)
+    return replace(rows, w=np.ascontiguousarray(change.T @ rows.w))

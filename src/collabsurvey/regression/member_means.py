@@ -16,6 +16,8 @@ from collabsurvey.regression.formula import Formula
 from collabsurvey.regression.prepare import Groups
 from collabsurvey.responses.engine import Column, as_narwhals, column_names, group_codes
 
+ROUNDING = 1e-20  # share of all squares that is no more than the rounding of means
+
 
 @dataclass(frozen=True, eq=False)
 class Members:
@@ -73,7 +75,7 @@ def member_moments(rows: Members, groups: Groups, *, x: str, group: str) -> Memb
     mean = middle + np.bincount(codes, weights=values - middle, minlength=n_groups) / n
     squares = (values - mean[codes]) ** 2
     ss = np.bincount(codes, weights=squares, minlength=n_groups).astype(np.float64)
-    if not ss.sum() > 0:
+    if ss.sum() <= ROUNDING * float(((values - middle) ** 2).sum()):
         raise DataError(
             f"{x!r} has one value within each {group!r}, so that nothing says how much its means "
             "vary by chance. Hand in the rows of the members."

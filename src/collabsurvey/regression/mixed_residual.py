@@ -45,7 +45,7 @@ def residual_term(model: Prepared, structure: ResidualStructure, *, reml: bool) 
     order, gap, step = _times(model, groups, structure)
     wave, waves = _waves(model, structure)
     rows = ResidualRows(
-        w=design_rows(model, made)[order],
+        w=np.ascontiguousarray(design_rows(model, made)[order].T),
         codes=groups.codes[order],
         n_groups=len(groups.names),
         n_random=made.n_random,

@@ -15,7 +15,7 @@ import numpy as np
 
 from collabsurvey.display import Chart
 from collabsurvey.display.prediction import Dots, prediction_picture
-from collabsurvey.errors import OptionError, check_level
+from collabsurvey.errors import DataError, OptionError, check_level
 from collabsurvey.numerics.glm_outcome import mean_of
 from collabsurvey.numerics.glmm_population import averaged_mean
 from collabsurvey.numerics.student import critical_value
@@ -74,9 +74,9 @@ def prediction_chart(
     UnknownNameError
         A predictor that the model does not have.
     OptionError
-        No data; "partial" for a model of yes or no, or of counts.
+        "partial" for a model of yes or no, or of counts.
     DataError
-        A column with parts within and between groups: name the part.
+        No data; a column with parts within and between groups: name the part.
 
     Notes
     -----
@@ -97,7 +97,10 @@ def prediction_chart(
         raise OptionError("points", points, allowed=("auto", "binned", "none"))
     columns = rows_of(result, data)
     if columns is None:
-        raise OptionError("data", data, allowed=("the table of the fit",))
+        raise DataError(
+            "prediction_chart() needs the rows that the model was fitted to. Pass data=, the table "
+            "of the fit."
+        )
     along = _along(result, columns, predictor)
     case = cases_along(result, columns, predictor, along.grid)
     design, eta = case.design(result), case.linear(result)

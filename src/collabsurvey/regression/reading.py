@@ -11,7 +11,7 @@ from collabsurvey.regression.expressions import Call, ColumnRef, Expression, col
 from collabsurvey.regression.results import RegressionResult
 
 MOST_NAMED = 4  # other terms named in a sentence; more become "the other terms"
-SMALLEST_SHOWN = 0.1  # a smaller number is written with two digits that are not zero
+SMALLEST_SHOWN = 0.0995  # a number that rounds to less has two digits that are not zero
 MOST_DIGITS = 5  # of a ratio that is nearly 1
 
 
