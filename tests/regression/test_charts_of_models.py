@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from numpy.testing import assert_allclose
 
 from collabsurvey.display import Chart
-from collabsurvey.display.caterpillar import short_name
+from collabsurvey.display.caterpillar import caterpillar_chart, short_name
 from collabsurvey.display.ratio_axis import ratio_ticks
 from collabsurvey.errors import DataError, NotSupportedError, OptionError, UnknownNameError
 from collabsurvey.regression import compare, mixed, ols
@@ -233,3 +233,13 @@ def test_names_are_cut_to_a_few_lines() -> None:
     assert short_name("Oak") == "Oak"
     assert short_name(LONG, most=1).endswith("…")
     assert len(short_name(LONG, most=1)) <= 28
+    assert short_name("mean_trust_in_partner_schools_at_start") == (
+        "mean_trust_in_partner_\nschools_at_start"
+    )
+
+
+def test_names_that_would_be_cut_to_the_same_stay_whole() -> None:
+    names = [f"{LONG} number {i}" for i in range(40)]
+    ax = drawn(caterpillar_chart(names, range(40), range(40), range(40), title="t", axis="a"))
+    labels = [text.get_text().replace("\n", " ") for text in ax.get_yticklabels()]
+    assert labels == names[::-1]

@@ -5,6 +5,7 @@ Names down the left where they can be read; beyond that thin lines and dots, for
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from collabsurvey.display.charts import ACCENT, GRID, INK, MOST_NAMES, QUIET
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+BREAKS = re.compile(r"(?<=[\s_:/-])")  # where a name may go on in the next line
 LONGEST_NAME = 28  # letters on one line
 MOST_LINES = 2
 MOST_OF_LINES = 30  # groups; with more, a name has one line
@@ -52,8 +54,7 @@ def caterpillar_chart(
     order = np.argsort(-values, kind="stable")
     values, bottom, top = (np.asarray(x, dtype=float)[order] for x in (values, low, high))
     n = len(values)
-    most = MOST_LINES if n <= MOST_OF_LINES else 1
-    names = [short_name(labels[i], most=most) for i in order.tolist()]
+    names = _distinct_names([labels[i] for i in order.tolist()])
     named = n <= MOST_NAMES
     middle = float(np.median(values))
 
@@ -84,10 +85,24 @@ def caterpillar_chart(
 
 def short_name(text: str, *, longest: int = LONGEST_NAME, most: int = MOST_LINES) -> str:
     """A name broken into a few short lines; what is left over becomes "…"."""
-    lines = textwrap.wrap(text, longest) or [text]
+    lines = [""]
+    for piece in BREAKS.split(text):
+        if lines[-1] and len((lines[-1] + piece).rstrip()) > longest:
+            lines.append("")
+        lines[-1] += piece
+    lines = [part for line in lines for part in textwrap.wrap(line, longest)] or [text]
     if len(lines) > most:
         lines = [*lines[: most - 1], lines[most - 1][: longest - 1].rstrip() + "…"]
     return "\n".join(lines)
+
+
+def _distinct_names(names: Sequence[str]) -> list[str]:
+    """Short names, or whole ones on as many lines as they need where short ones are the same."""
+    most = MOST_LINES if len(names) <= MOST_OF_LINES else 1
+    short = [short_name(name, most=most) for name in names]
+    if len(set(short)) == len(set(names)):
+        return short
+    return [short_name(name, most=len(name)) for name in names]
 
 
 def _in_words(
@@ -99,5 +114,6 @@ def _in_words(
     ]
     if len(said) > 2 * MOST_SPOKEN:
         said = [*said[:MOST_SPOKEN], "…", *said[-MOST_SPOKEN:]]
-    text = f"{title}. {axis}. {len(names)} {kind}, median {round(middle, 2) + 0.0:.2f}: {'; '.join(said)}."
+    median = f"median {round(middle, 2) + 0.0:.2f}"  # + 0.0: never −0
+    text = f"{title}. {axis}. {len(names)} {kind}, {median}: {'; '.join(said)}."
     return text.replace(" -", " −")

@@ -129,7 +129,9 @@ def mixed(
     negative where gaps between rows are whole numbers and the smallest is 1 (nlme's corAR1), else
     it is above 0 (corCAR1). Satterthwaite df count phi and the ratios of variances among the
     variance parameters; nlme counts rows less groups instead. Predictions rest on coefficients
-    and random effects; they do not carry a residual on to the next wave.
+    and random effects; they do not carry a residual on to the next wave. With by(), `fit["sigma"]`
+    is the root of the mean residual variance of the rows, which `icc` and R² use too; nlme's sigma
+    is the first "sd" of `.residual_parameters`.
     """
     read = read_formula(formula)
     check_random(read)
@@ -169,8 +171,7 @@ def mixed(
         fit=statistics(model, fitted, reml=reml) | {"singular": singular},
         notes=(
             *model.notes,
-            f"{'REML' if reml else 'Maximum likelihood'}; "
-            + DF_WORDS[df_method],
+            f"{'REML' if reml else 'Maximum likelihood'}; " + DF_WORDS[df_method],
             *((f"Weighted by {weights}: residual variance sigma² / weight.",) if weights else ()),
             *fitted.notes,
             *cautions,
@@ -244,7 +245,7 @@ def statistics(model: Prepared, fitted: Fitted, *, reml: bool) -> dict[str, Any]
         "loglik_without_random": -(fitted.criterion_without + shift) / 2,
         "n_obs": n,
         "n_groups": counts if len(counts) > 1 else next(iter(counts.values())),
-        "sigma": float(np.sqrt(sigma2)),
+        "sigma": float(np.sqrt(of_residual)),
         "converged": fitted.optimiser.converged,
         "n_parameters": n_parameters,
         "n_dropped": model.rows.n_dropped,

@@ -85,9 +85,12 @@ def residual_term(model: Prepared, structure: ResidualStructure, *, reml: bool) 
         mean_ratio2=_mean_ratio2(rows, found),
         statistic=plain.at.criterion - found.criterion,
     )
+    (random,) = fitted.parts
     return replace(
         fitted,
         residual=part,
+        # Relative to fit["sigma"], which is that of all rows.
+        parts=(replace(random, theta=random.theta / np.sqrt(part.mean_ratio2)),),
         singular=(*fitted.singular, *part.limits()),
         notes=(*fitted.notes, *part.notes(groups.label)),
     )
@@ -147,7 +150,10 @@ def _check_times(
     (term,), (plan,) = model.random, model.random_plans
     if sizes.max() < 3 and len(np.unique(gaps)) == 1:
         raise NotEnoughDataError(
-            "ar1() beside a random term", what=f"rows of a {label}", found=int(sizes.max()), needed=3
+            "ar1() beside a random term",
+            what=f"rows of a {label}",
+            found=int(sizes.max()),
+            needed=3,
         )
     q = len(plan.columns)
     asked = (q * (q + 1) // 2 if term.correlated else q) + 2

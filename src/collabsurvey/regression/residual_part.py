@@ -18,7 +18,9 @@ from collabsurvey.regression.results import wald_frame
 
 Gaps = Literal["counted", "ignored"]
 COLUMN = r"(?:`(?P<quoted>[^`]+)`|(?P<plain>[^\W\d][\w.]*))"
-AR1 = re.compile(rf"ar1\(\s*{COLUMN}\s*(?:,\s*gaps\s*=\s*(['\"]?)(?P<gaps>counted|ignored)\3\s*)?\)")
+AR1 = re.compile(
+    rf"ar1\(\s*{COLUMN}\s*(?:,\s*gaps\s*=\s*(['\"]?)(?P<gaps>counted|ignored)\3\s*)?\)"
+)
 BY = re.compile(rf"by\(\s*{COLUMN}\s*\)")
 FORMS = '"ar1(time)", "ar1(time, gaps=ignored)", "by(wave)" or "ar1(time) + by(wave)"'
 
@@ -190,7 +192,7 @@ class ResidualPart:
                 f"{sd:.3f} ({wave})" for wave, sd in zip(self.waves, self.sds, strict=True)
             )
             found.append(
-                f"Residual SD by {by}: {sds}. sigma is that of {self.waves[0]}; shares of variance "
-                "use the mean residual variance of the rows."
+                f"Residual SD by {by}: {sds}. The one residual SD above, and shares of variance, "
+                "rest on the mean residual variance of the rows."
             )
         return tuple(found)
