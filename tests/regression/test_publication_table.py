@@ -195,3 +195,19 @@ def test_counts_of_both_families_are_compared() -> None:
 def test_options_are_checked(options: dict[str, object]) -> None:
     with pytest.raises(OptionError):
         compare([single()], **options)  # type: ignore[arg-type]
+
+
+def test_structures_of_the_residual_have_rows_of_their_own() -> None:
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"g": np.repeat(np.arange(30), 6), "wave": np.tile(range(6), 30)})
+    data["half"] = np.where(data["wave"] < 3, "early", "late")
+    data["y"] = np.repeat(rng.normal(size=30), 6) + rng.normal(size=180) * (1 + (data["wave"] > 2))
+    plain = mixed("y ~ wave + (1 | g)", data)
+    structured = mixed("y ~ wave + (1 | g)", data, residual="ar1(wave) + by(half)")
+    rows = rows_of(plain, structured)
+    found = structured.residual_parameters.set_index("parameter")["estimate"]
+    assert rows.loc["residual correlation, wave", "(2)"] == f"{found['phi']:.2f}".replace("-", "−")
+    shown = rows.loc[["residual SD, half early", "residual SD, half late"], "(2)"]
+    assert shown.tolist() == [f"{sd:.3f}" for sd in found["sd"]]
+    assert rows.loc["residual SD"].notna().tolist() == [True, False]
+    assert rows.loc["AIC"].notna().all()

@@ -108,7 +108,7 @@ def _finished(
         whole = x.copy()
         whole[free] = part
         whole[:k] = np.clip(whole[:k], -bounds(rows), bounds(rows))
-        return criterion(whole)[1][free]
+        return np.asarray(criterion(whole)[1][free])
 
     part, decrement, steps = polished(slope, x[free])
     x[free] = part

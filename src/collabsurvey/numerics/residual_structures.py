@@ -2,9 +2,8 @@
 
 The residuals of a group have covariance sigma^2 S R S: S holds ratios of standard deviations to
 that of the first wave, and R the correlations rho^|t - s| of a first-order autoregression. With
-rows in order of time its inverse root has two bands, so that u_t = (w_t - r w_(t-1)) / sqrt(1 - r^2),
-r = rho^gap, is uncorrelated (Jones, 1993, Longitudinal data with serial correlation, ch. 3;
-Pinheiro & Bates, 2000, doi:10.1007/b98882, sections 5.1.3 and 5.3). Products of the rows so
+rows in order of time its inverse root has two bands: u_t = (w_t - r w_(t-1)) / sqrt(1 - r^2) with
+r = rho^gap (Pinheiro & Bates, 2000, doi:10.1007/b98882, chapter 5). Products of the rows so
 whitened enter the likelihood of `numerics.mixed`.
 """
 
@@ -30,8 +29,9 @@ MOST_RATIO = float(np.log(1e3))
 class ResidualRows:
     """Rows of W = [Z, Q, e] and where each stands in its group.
 
-    Rows are sorted by group, and by time within it; no group is empty. The parameters omega are the one of the
-    autoregression, if there is one, and the logs of the ratios of all waves but the first.
+    Rows are sorted by group, and by time within it; no group is empty. The parameters omega are the
+    one of the autoregression, if there is one, and the logs of the ratios of all waves but the
+    first.
     """
 
     w: FloatArray  # (m, n), m = q + p + 1: one column of W after the other
@@ -98,7 +98,7 @@ class Whitened:
 
 @dataclass(frozen=True, eq=False)
 class Structured:
-    """The model at one omega and L. The criterion is -2 log-likelihood of e on the Q of the rows."""
+    """The model at one omega and L; the criterion is -2 log-likelihood of e on the rows' Q."""
 
     criterion: float
     by_group: FloatArray  # (G, m, m) products of the whitened rows

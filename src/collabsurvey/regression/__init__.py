@@ -2,9 +2,12 @@
 
 from collabsurvey.regression.aggregated import AggregatedPredictorResult, aggregated_predictor
 from collabsurvey.regression.anova import AnovaResult, anova
+from collabsurvey.regression.caterpillar import caterpillar
+from collabsurvey.regression.coefficient_chart import coefficient_chart
 from collabsurvey.regression.collinearity import CollinearityResult, collinearity
 from collabsurvey.regression.compare import ComparisonResult, compare
 from collabsurvey.regression.contextual import ContextualResult, contextual_effect
+from collabsurvey.regression.explain import Explanation, explanation
 from collabsurvey.regression.few_clusters import ClusterRulesResult, enough_clusters
 from collabsurvey.regression.formula import Formula, RandomTerm
 from collabsurvey.regression.generalized_linear import GeneralizedLinearResult, counts, logit
@@ -24,6 +27,7 @@ from collabsurvey.regression.mixed_result import MixedResult
 from collabsurvey.regression.ordinal import ordinal
 from collabsurvey.regression.ordinal_assumption_result import AssumptionResult
 from collabsurvey.regression.ordinal_result import OrdinalResult
+from collabsurvey.regression.prediction_chart import prediction_chart
 from collabsurvey.regression.residual_plots import ResidualsResult, residuals
 from collabsurvey.regression.results import RegressionResult
 from collabsurvey.regression.simple_slopes import SimpleSlopesResult, simple_slopes
@@ -39,6 +43,7 @@ __all__ = [
     "CollinearityResult",
     "ComparisonResult",
     "ContextualResult",
+    "Explanation",
     "Formula",
     "GeneralizedLinearResult",
     "GeneralizedResult",
@@ -58,11 +63,14 @@ __all__ = [
     "WildBootstrapResult",
     "aggregated_predictor",
     "anova",
+    "caterpillar",
+    "coefficient_chart",
     "collinearity",
     "compare",
     "contextual_effect",
     "counts",
     "enough_clusters",
+    "explanation",
     "in_words",
     "influence",
     "intervals",
@@ -76,6 +84,7 @@ __all__ = [
     "ols",
     "ordinal",
     "parse_formula",
+    "prediction_chart",
     "residuals",
     "simple_slopes",
     "wild_bootstrap",

@@ -71,7 +71,7 @@ class ComparisonResult(Result):
         spreads = [spread_cells(model, look.digits) for model in self.models]
         # The residual after the spreads of every model, not of the first alone.
         rows = dict.fromkeys(name for cells in spreads for name in cells)
-        last = [name for name in rows if name == "residual SD"]
+        last = [name for name in rows if name.startswith("residual ")]
         sections: list[tuple[str, list[str], list[dict[str, str]]]] = [
             ("Coefficients", list(self.terms), coefficients),
             ("Thresholds", list(dict.fromkeys(n for c in thresholds for n in c)), thresholds),

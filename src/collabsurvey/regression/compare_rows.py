@@ -110,6 +110,13 @@ def spread_cells(result: RegressionResult, digits: int) -> dict[str, str]:
     for group, term, other, size in spreads(result):
         name = f"SD {term}, {group}" if other is None else f"correlation {term}, {other}, {group}"
         cells[name] = format_value(size, how if other is None else ".2f")
+    part = result.residual if isinstance(result, MixedResult) else None
+    if part is not None and part.phi is not None:
+        cells[f"residual correlation, {part.structure.time}"] = format_value(part.phi, ".2f")
+    if part is not None and part.waves:
+        for wave, sd in zip(part.waves, part.sds.tolist(), strict=True):
+            cells[f"residual SD, {part.structure.by} {wave}"] = format_value(sd, how)
+        return cells
     sigma = result.fit.get("sigma")
     if sigma is not None:
         cells["residual SD"] = format_value(float(sigma), how)

@@ -132,7 +132,7 @@ def prepare_generalized(
         centre_z=bool(random and random.intercept and random.correlated),
     )
     if basis.aliased:
-        raise DataError(aliased_message(method, plan, basis, blocks))
+        raise DataError(aliased_message(method, plan, basis, blocks, encoding))
     offset = offsets(formula, rows.columns, encoding)
     root_n = np.sqrt(n)
     return GeneralizedRows(

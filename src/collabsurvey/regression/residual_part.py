@@ -131,8 +131,8 @@ class ResidualPart:
             rho, slope = serial_correlation(omega, signed=self.signed)
             phi = self._phi(omega)
             moved = slope if self.step == 1 else phi / rho * slope / self.step
-            limits = [self._phi(omega + side * half * error) for side in (-1, 1)]
-            rows.append(("phi", None, phi, abs(moved) * error, *limits))
+            low, high = (self._phi(omega + side * half * error) for side in (-1, 1))
+            rows.append(("phi", None, phi, abs(moved) * error, low, high))
         for i, sd in enumerate(self.sds.tolist()):
             picks = np.zeros(len(self.omega) + 1)
             picks[-1] = 1.0

@@ -1,6 +1,7 @@
 """From one run to a folder: disclosure control, sections, HTML, tables, figures, provenance."""
 
 from collabsurvey.reporting.html import render_html
+from collabsurvey.reporting.latex import to_latex
 from collabsurvey.reporting.provenance import provenance
 from collabsurvey.reporting.record import (
     Calibrated,
@@ -10,6 +11,7 @@ from collabsurvey.reporting.record import (
     SourceFile,
 )
 from collabsurvey.reporting.release import Release, release
+from collabsurvey.reporting.word import to_word
 from collabsurvey.reporting.write import check_folder, write_folder
 
 __all__ = [
@@ -23,5 +25,7 @@ __all__ = [
     "provenance",
     "release",
     "render_html",
+    "to_latex",
+    "to_word",
     "write_folder",
 ]
