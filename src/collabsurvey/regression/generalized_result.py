@@ -11,6 +11,7 @@ import pandas as pd
 
 from collabsurvey.display import Chart, Table
 from collabsurvey.display.charts import interval_chart
+from collabsurvey.display.ratio_axis import ratio_axis
 from collabsurvey.errors import OptionError
 from collabsurvey.moments.design import complete_columns, series_like
 from collabsurvey.numerics.glm_outcome import Family, mean_of
@@ -136,8 +137,8 @@ class GeneralizedResult(RegressionResult):
         )
 
         def draw(ax: Any) -> None:
-            ax.set_xscale("log")
             forest.draw(ax)
+            ratio_axis(ax)
 
         return Chart(forest.title, forest.description, draw, forest.size)
 

@@ -51,7 +51,7 @@ def residual_term(model: Prepared, structure: ResidualStructure, *, reml: bool) 
         n_random=made.n_random,
         reml=reml,
         gap=None if gap is None else gap / step,
-        signed=step == 1 and gap is not None and bool((gap == np.round(gap)).all()),
+        signed=gap is None or (step == 1 and bool((gap == np.round(gap)).all())),
         wave=None if wave is None else wave[order],
         n_waves=max(len(waves), 1),
     )

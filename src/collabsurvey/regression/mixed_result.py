@@ -211,7 +211,8 @@ class MixedResult(RegressionResult):
         """Likelihood ratio test against independent residuals of one variance.
 
         One row: test, statistic, df1, df2, p_value. By the fit's own criterion: the coefficients
-        are the same.
+        are the same. Where phi is sought above 0 only, the p-value is that of equal shares of
+        chi-squares of df1 - 1 and df1 (Self & Liang, 1987, doi:10.1080/01621459.1987.10478472).
         """
         return self._structured("residual_test").test()
 

@@ -91,17 +91,6 @@ def probability_chart(
     )
 
 
-def ratio_axis(ax: Axes, low: float, high: float) -> None:
-    """Make the horizontal axis logarithmic, with ticks that are read as ratios: 0.5, 1, 2."""
-    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
-
-    ax.set_xscale("log")
-    wide = high > 4 * low
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if wide else MaxNLocator(5))
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter("{x:.3g}")
-
-
 def _levels(name: str, rows: OrdinalRows) -> list[object] | None:
     """Values of a column that stands for groups; None for a number."""
     column = rows.columns[name]

@@ -11,6 +11,7 @@ import pandas as pd
 
 from collabsurvey.display import Chart, Table
 from collabsurvey.display.charts import interval_chart
+from collabsurvey.display.ratio_axis import ratio_axis
 from collabsurvey.errors import NotSupportedError, OptionError
 from collabsurvey.moments.design import complete_columns, series_like
 from collabsurvey.moments.ordered import frame_like, labels_like
@@ -23,7 +24,7 @@ from collabsurvey.regression.ordinal_assumptions import (
     proportional_odds_test,
     scale_test,
 )
-from collabsurvey.regression.ordinal_chart import probability_chart, ratio_axis
+from collabsurvey.regression.ordinal_chart import probability_chart
 from collabsurvey.regression.ordinal_rows import OrdinalRows
 from collabsurvey.regression.prepare import Groups
 from collabsurvey.regression.results import RegressionResult
@@ -196,7 +197,7 @@ class CumulativeResult(RegressionResult):
 
         def draw(ax: Any) -> None:
             if odds:
-                ratio_axis(ax, shown["ci_low"].min(), shown["ci_high"].max())
+                ratio_axis(ax)
             forest.draw(ax)
 
         return Chart(forest.title, forest.description, draw, forest.size)

@@ -150,7 +150,11 @@ class ResidualPart:
     def test(self) -> pd.DataFrame:
         """Likelihood ratio test against independent residuals of equal variance; one row."""
         k, statistic = self.n_parameters, max(self.statistic, 0.0)
-        return wald_frame("chi-square", statistic, k, np.inf, float(chdtrc(k, statistic)))
+        p_value = float(chdtrc(k, statistic))
+        if not self.signed:  # phi cannot be below 0: half of all samples without it give 0
+            p_value = (p_value + (float(chdtrc(k - 1, statistic)) if k > 1 else 0.0)) / 2
+            p_value = 1.0 if statistic == 0 else p_value
+        return wald_frame("chi-square", statistic, k, np.inf, p_value)
 
     def limits(self) -> tuple[str, ...]:
         """Sentences that name the parameters at their limit."""
@@ -176,16 +180,9 @@ class ResidualPart:
         found = []
         time, by = self.structure.time, self.structure.by
         if time is not None:
-            counted = self.structure.gaps == "counted"
-            unit = f"one unit of {time}" if counted else "one row"
             found.append(
                 f"Residuals within {group} are correlated over {time} (first-order "
-                f"autoregression): {self.phi:.3f} at a distance of {unit}, "
-                + (
-                    "to the power of the distance."
-                    if counted
-                    else f"to the power of the distance in rows; gaps in {time} are ignored."
-                )
+                f"autoregression): {self._distances(time)}"
             )
         if by is not None:
             sds = ", ".join(
@@ -196,3 +193,18 @@ class ResidualPart:
                 "rest on the mean residual variance of the rows."
             )
         return tuple(found)
+
+    def _distances(self, time: str) -> str:
+        """Say how the correlation falls with distance."""
+        if self.structure.gaps == "ignored":
+            return (
+                f"{self.phi:.3f} from row to row, to the power of the number of rows; gaps in "
+                f"{time} are ignored."
+            )
+        if self.step == 1:
+            return f"{self.phi:.3f} at a distance of one, to the power of the distance."
+        rho = serial_correlation(float(self.omega[0]), signed=self.signed)[0]
+        return (
+            f"{rho:.3f} at the median distance of {self.step:g}, which is {self.phi:.3f} to the "
+            "power of the distance; it is sought above 0."
+        )
