@@ -752,6 +752,15 @@ def test_whole_weights_stand_for_repeated_rows(df: pd.DataFrame) -> None:
     assert_same(weighted, scaled, rtol=1e-6)
 
 
+def test_weights_make_ml_robust_as_the_note_says(df: pd.DataFrame) -> None:
+    weighted = df.assign(w=1 + df.id % 4)
+    plain = cfa(weighted, MODEL, weights="w")
+    assert any("MLR" in note for note in plain.notes)
+    assert_same(plain, cfa(weighted, MODEL, weights="w", estimator="MLR"), rtol=1e-7)
+    robust = cfa(weighted, MODEL, weights="w", estimator="MLR")
+    assert plain.fit["chi2_scaled"] == pytest.approx(robust.fit["chi2_scaled"], rel=1e-6)
+
+
 def test_weights_keep_the_balance_of_groups(df: pd.DataFrame) -> None:
     """Weights that are larger in one group make that group count for more."""
     weight = np.where(df.part == "north", 3.0, 1.0)

@@ -1,4 +1,4 @@
-"""Residual structures against dense matrices: criterion, gradient, errors and degrees of freedom."""
+"""Residual structures against dense matrices: criterion, gradient, errors and df."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from collabsurvey.numerics.mixed import GroupProducts, evaluate, fit_mixed
+from collabsurvey.numerics.mixed import GroupProducts, evaluate
 from collabsurvey.numerics.mixed_inference import satterthwaite_df
 from collabsurvey.numerics.residual_fit import fit_residuals, residual_variance_parameters
 from collabsurvey.numerics.residual_structures import (
@@ -151,10 +151,6 @@ def test_no_correlation_and_equal_variances_are_the_plain_model() -> None:
     lower = np.array([[0.6]])
     found = structured(rows, np.zeros(2), lower)
     assert_allclose(found.criterion, evaluate(plain, lower).criterion, rtol=1e-12)
-    # One wave, no autoregression: nothing is left to estimate but theta.
-    bare = made_rows(serial=False, waves=False)
-    fitted = fit_residuals(bare, np.ones((1, 1)), correlated=True)
-    assert_allclose(fitted.criterion, fit_mixed(plain, correlated=True).at.criterion, rtol=1e-12)
 
 
 @pytest.mark.parametrize("reml", [True, False])

@@ -53,6 +53,7 @@ WALKED = {
     "scotssec_*": "tests/regression/test_mixed_several.py",
     "contraception_*": "tests/regression/test_mixed_logit.py",
     "cbpp_*": "tests/regression/test_mixed_logit.py",
+    "nlme_ar1_*": "tests/regression/test_mixed_residual.py",
     "clm_*": "tests/regression/test_ordinal.py",
     "clmm_*": "tests/regression/test_mixed_ordinal.py",
     "bh1996_growthlike_*": "tests/regression/test_mixed.py",

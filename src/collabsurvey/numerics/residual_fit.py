@@ -24,6 +24,7 @@ from collabsurvey.numerics.mixed import (
 )
 from collabsurvey.numerics.mixed_inference import FLAT, VarianceParameters
 from collabsurvey.numerics.residual_structures import (
+    MOST_RATIO,
     ResidualRows,
     Structured,
     bounds,
@@ -70,14 +71,24 @@ def fit_residuals(rows: ResidualRows, start: FloatArray, *, correlated: bool) ->
     theta = np.maximum(np.abs(start[elements]), 0.05) * np.where(start[elements] < 0, -1, 1)
     best: Ended | None = None
     for serial, factor in STARTS if rows.n_serial else STARTS[:1]:
-        values = np.append(np.zeros(k), theta * factor)
-        values[: rows.n_serial] = serial
+        values = np.append(np.full(k, serial), theta * factor)
+        values[rows.n_serial : k] = observed_log_ratios(rows)
         here = _minimum(_criterion_of(rows, elements), values, bounds(rows))
         if best is None or here.criterion < best.criterion - SAME_OPTIMUM:
             best = here
     if best is None:  # STARTS is never empty
         raise RuntimeError("no start was tried")
     return _finished(rows, best, elements, correlated=correlated)
+
+
+def observed_log_ratios(rows: ResidualRows) -> FloatArray:
+    """Logs (K - 1,) of the root mean squares of e in the waves, relative to the first's."""
+    if rows.wave is None:
+        return np.zeros(0)
+    counts = np.bincount(rows.wave, minlength=rows.n_waves)
+    squares = np.bincount(rows.wave, weights=rows.w[-1] ** 2, minlength=rows.n_waves) / counts
+    logs = np.log(np.maximum(squares, np.finfo(np.float64).tiny)) / 2
+    return np.asarray(np.clip(logs[1:] - logs[0], -MOST_RATIO, MOST_RATIO))
 
 
 def _criterion_of(rows: ResidualRows, elements: tuple[IntArray, IntArray]) -> Criterion:
