@@ -118,7 +118,7 @@ BESIDE: dict[str, Callable[[dict[str, Any]], Any]] = {
     "residuals": lambda f: R.residuals(f["mixed"], TABLE),
     "aggregated_predictor": lambda f: R.aggregated_predictor("y ~ between(x, g) + s", TABLE),
     "enough_clusters": lambda f: R.enough_clusters(12),
-    "compare": lambda f: R.compare(list(f.values())),
+    "compare": lambda f: R.compare([f["ols"], f["mixed"], f["mixed_logit"], f["mixed_counts"]]),
     "proportional_odds": lambda f: f["ordinal"].proportional_odds(),
 }
 
@@ -162,9 +162,9 @@ def test_results_are_frozen(fits: dict[str, Any], name: str) -> None:
         result.fit = {}
     with pytest.raises(TypeError):
         result.fit["loglik"] = 0.0
-    before = result.estimates
-    result.estimates["estimate"] = 0.0
-    result.to_frame().iloc[:, 1] = 0.0
+    before = result.estimates.copy(deep=True)
+    for taken in (result.estimates, result.to_frame()):
+        taken["estimate"] = 0.0
     pd.testing.assert_frame_equal(result.estimates, before)
     assert (result.estimates["estimate"] != 0).all()
 
@@ -218,8 +218,10 @@ def test_units_of_the_outcome(fits: dict[str, Any], name: str, factor: float) ->
 @pytest.mark.parametrize("name", MIXED)
 def test_names_of_groups(fits: dict[str, Any], name: str) -> None:
     names = dict(zip(sorted(TABLE["g"].unique()), range(22, 0, -1), strict=True))
-    same(fit(name, TABLE.assign(g=TABLE["g"].map(names), other=TABLE["other"].map(names))),
-         fits[name])
+    same(
+        fit(name, TABLE.assign(g=TABLE["g"].map(names), other=TABLE["other"].map(names))),
+        fits[name],
+    )
 
 
 def test_the_table_handed_in_is_left_alone() -> None:
@@ -351,9 +353,7 @@ def test_kenward_roger_is_satterthwaite_where_all_is_balanced() -> None:
         for method in ("kenward-roger", "satterthwaite")
     )
     pd.testing.assert_frame_equal(kr, satterthwaite, rtol=1e-4, atol=1e-9)
-    assert kr["df"].tolist() == pytest.approx([7 + 0, 39], rel=1) and kr["df"][1] == (
-        pytest.approx(39, rel=1e-4)
-    )
+    assert kr["df"][1] == pytest.approx(48 - 8 - 1, rel=1e-4)
 
 
 def test_contextual_is_between_less_within() -> None:
@@ -379,12 +379,13 @@ def test_slopes_and_their_regions_agree(fits: dict[str, Any]) -> None:
 
 def test_influence_is_the_model_without_the_cluster() -> None:
     result = R.mixed("y ~ x + (1 | g)", TABLE)
-    found = R.influence(result, TABLE).coefficients
-    without = R.mixed("y ~ x + (1 | g)", TABLE[TABLE["g"] != "s03"]).estimates
-    row = found[found.iloc[:, 0] == "s03"]
-    values = row.set_index("term")["without"] if "term" in row else row.iloc[0, 1:]
+    found = R.influence(result, TABLE)
+    without = R.mixed("y ~ x + (1 | g)", TABLE[TABLE["g"] != "s03"])
     np.testing.assert_allclose(
-        np.asarray(values, dtype=float)[:2], without["estimate"], rtol=1e-4
+        found.coefficients.loc["s03"], without.estimates["estimate"], rtol=1e-5
+    )
+    np.testing.assert_allclose(
+        found.variances.loc["s03"], without.variance_components["vcov"], rtol=1e-4
     )
 
 
@@ -394,10 +395,11 @@ def test_wald_intervals_are_those_of_the_estimates(fits: dict[str, Any]) -> None
     np.testing.assert_allclose(found, fits["crossed"].estimates[["ci_low", "ci_high"]], rtol=1e-8)
 
 
-def test_a_variance_is_tested_at_its_border(fits: dict[str, Any]) -> None:
-    found = R.likelihood_ratio(R.mixed("y ~ x + (1 | g)", TABLE), fits["crossed"])
+def test_a_variance_is_tested_at_its_border() -> None:
     from scipy.stats import chi2
 
+    found = R.likelihood_ratio(R.ols("y ~ x", TABLE), R.mixed("y ~ x + (1 | g)", TABLE))
+    assert found.statistic > 0
     assert found.weights == (0.5, 0.5)
     assert found.p_value == pytest.approx(0.5 * chi2.sf(found.statistic, 1), rel=1e-9)
 
@@ -407,7 +409,6 @@ def test_predictions_keep_rows_and_engine(fits: dict[str, Any], name: str) -> No
     moved = TABLE.sample(frac=1, random_state=5)
     found, expected = fits[name].predict(moved), fits[name].predict(TABLE)
     assert found.index.equals(moved.index)
-    pd.testing.assert_index_equal(found.sort_index().index, expected.index)
     np.testing.assert_allclose(found.sort_index(), expected, rtol=1e-10)
     assert isinstance(fits[name].predict(pl.from_pandas(TABLE)), pl.Series | pl.DataFrame)
 
@@ -570,12 +571,15 @@ def test_one_table_for_models_of_every_kind(fits: dict[str, Any], tmp_path: Path
     mixed = fits["mixed"].variance_components
     assert f"{mixed['sdcor'].iloc[0]:.3f}" in next(x for x in spread if "(Intercept), g" in x)
     assert any("outcomes differ" in note for note in table.notes)
-    assert not any(line.startswith(("AIC", "BIC")) for line in text.splitlines())
+    comparable = [line for line in text.splitlines() if line.startswith("AIC")]
+    for line in comparable:  # of models that nothing in the table can be compared with: none
+        values = dict(zip(fits, re.split(r"\s{2,}", line.strip())[1:], strict=True))
+        assert {values[name] for name in ("mixed_logit", "mixed_counts", "mixed_ordinal")} == {"–"}
     written = cs.reporting.to_word(table, tmp_path / "models.docx")
     assert written.stat().st_size > 5000
     latex = cs.reporting.to_latex(table, label="tab:models")
     assert latex.count(r"\begin{tabular}") == latex.count(r"\end{tabular}") == 1
-    assert not re.search(r"(?<!\\)[_%&](?![^\n]*\\\\)", latex.split(r"\midrule")[0].split("{l")[0])
+    assert not re.search(r"(?<!\\)[_%]", latex.replace("tab:models", ""))
 
 
 def test_ratios_are_exponentiated_and_spreads_are_not(fits: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ from collabsurvey.numerics.typing import FloatArray, IntArray
 
 STEPS = 60
 DECREMENT = 1e-14  # what a further Newton step may still promise, in log-likelihood
-RUNAWAY = 30.0  # a logit, or a log of a mean, beyond which a coefficient is on its way to infinity
+RUNAWAY = 300.0  # a logit, or a log of a mean, beyond which a coefficient is on its way to infinity
 # A shape so large that variance and mean agree to a millionth at means of common counts.
 LARGEST_LOG_SHAPE = 14.0
 
