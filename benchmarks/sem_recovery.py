@@ -28,8 +28,8 @@ import pandas as pd
 from scipy import optimize
 
 from collabsurvey.dimensionality import SemResult, cfa
+from collabsurvey.dimensionality.sem.difference import step_test
 from collabsurvey.errors import CollabSurveyError
-from collabsurvey.invariance.difference import step_test
 
 HERE = Path(__file__).resolve().parent
 SEED = 20260901

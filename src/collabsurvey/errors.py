@@ -26,6 +26,7 @@ class UnknownNameError(CollabSurveyError, KeyError):
     def __init__(self, kind: str, name: str, *, available: Iterable[str], where: str) -> None:
         known = sorted(map(str, available))
         close = get_close_matches(name, known, n=1)
+        close = close or [one for one in known if one.casefold() == str(name).casefold()][:1]
         hint = f"Did you mean {close[0]!r}?" if close else f"Available: {listed(known)}."
         self.message = f"{where} has no {kind} {name!r}. {hint}"
         super().__init__(self.message)

@@ -23,17 +23,19 @@ from collabsurvey.dimensionality.sem.identification import check_identified
 from collabsurvey.dimensionality.sem.identified import singular_sentences
 from collabsurvey.dimensionality.sem.material import Information, Likelihood
 from collabsurvey.dimensionality.sem.missing import MissingNormal
-from collabsurvey.dimensionality.sem.model import Parameterization
+from collabsurvey.dimensionality.sem.model import Block, Parameterization
 from collabsurvey.dimensionality.sem.prepare import Options, Ordered, Prepared, prepare
 from collabsurvey.dimensionality.sem_result import SemResult
 from collabsurvey.errors import (
     ConvergenceWarning,
+    FewClustersWarning,
     OptionError,
     SingularFitWarning,
     check_level,
 )
 from collabsurvey.instruments.model import Instrument
 
+FEW_CLUSTERS = 10  # below, sandwich errors are far too small
 SMALL_GROUP = (
     100  # respondents: below, chi-square and robust errors are rough (Bentler & Yuan, 1999)
 )
@@ -93,7 +95,8 @@ def cfa(
         Whose errors belong together (ML and MLR: sandwich over clusters; WLSMV too), or the
         clusters of a model with `level: 1` and `level: 2`. None by default.
     weights : str, optional
-        Column of sampling weights; without it the weight role, where there is one.
+        Column of sampling weights; without it the weight role, where there is one. They are
+        scaled to add up to the number of rows over all groups (lavaan's "total").
     parameterization : "delta" or "theta"
         Of ordered items: latent responses, or their residuals, have unit variance.
     std_lv : bool
@@ -111,6 +114,8 @@ def cfa(
         observed, as in lavaan.
     likelihood : "normal" or "wishart"
         Divisor n, or n - 1 as in EQS, LISREL and AMOS.
+    conf_level : float
+        Level of the intervals of estimates.
 
     Returns
     -------
@@ -134,12 +139,15 @@ def cfa(
         The optimiser did not reach a minimum.
     SingularFitWarning
         The solution is improper: a negative variance, a correlation beyond 1.
+    FewClustersWarning
+        Fewer than 10 clusters.
 
     Notes
     -----
-    Estimates, errors and tests agree with lavaan 0.6.14 to its own precision (about 1e-6);
-    where they differ ours has the smaller discrepancy. Fit indices are lavaan's of the same
-    name: `srmr` with means if there is a mean structure; `_robust` after Brosseau-Liard & Savalei
+    Estimates, errors and tests agree with lavaan 0.6.14 to its own precision (about 1e-6). A model
+    with several minima may come to rest in another one: `start(0.5)*x` in the text chooses where
+    to begin. Fit indices are lavaan's of the same name: `srmr` with means if there is a mean
+    structure; `_robust` after Brosseau-Liard & Savalei
     (2014) for ML, Zhang & Savalei (2023) for FIML, Savalei (2021) for ordered items; as in lavaan,
     there are none for ordered items together with continuous variables.
 
@@ -235,7 +243,7 @@ def sem_result(
 ) -> SemResult:
     """Wrap an analysis, and warn of what a reader must know."""
     faults = [
-        sentence
+        f"{_where(found, block)}{sentence}"
         for block in found.model.blocks
         for sentence in improper(block, found.fit.theta).sentences()
     ]
@@ -244,10 +252,18 @@ def sem_result(
             f"{name} did not converge after {found.fit.n_iterations} iterations: read none of its "
             "numbers. Check that every factor has items that correlate, or give start values.",
             ConvergenceWarning,
+    FewClustersWarning,
             stacklevel=3,
         )
     elif faults:
         warnings.warn(" ".join(faults), SingularFitWarning, stacklevel=3)
+    clusters = prepared.answers.clusters
+    if clusters is not None and (count := len(np.unique(clusters))) < FEW_CLUSTERS:
+        warnings.warn(
+            f"Errors over {count} clusters are far too small. Read no interval or test of them.",
+            FewClustersWarning,
+            stacklevel=3,
+        )
     labels = found.model.groups
     return SemResult(
         name=name,
@@ -267,16 +283,23 @@ def sem_result(
     )
 
 
+def _where(found: Analysis, block: Block) -> str:
+    """Name the group of a block, where there are several."""
+    label = found.model.groups[block.group]
+    return f"Group {label!r}: " if label else ""
+
+
 def _notes(prepared: Prepared, found: Analysis, faults: Sequence[str]) -> tuple[str, ...]:
     """Sentences a reader needs to read the numbers rightly."""
-    options, answers = prepared.options, prepared.answers
+    options = prepared.options
     says = RECIPES[options.estimator].says
     notes = [f"{options.estimator}: {says}. {round(found.material.n)} respondents."]
     if not found.fit.converged:
         notes.insert(0, "NOT CONVERGED: none of these numbers can be read.")
     if found.assessed.singular:
         notes.append("The information matrix is singular: errors are not known.")
-        notes += singular_sentences(found.model, found.assessed.information)
+        if found.fit.converged:
+            notes += singular_sentences(found.model, found.assessed.information)
     notes += faults
     if options.missing == "fiml":
         notes.append("Rows with missing answers are used (full information).")
@@ -285,23 +308,50 @@ def _notes(prepared: Prepared, found: Analysis, faults: Sequence[str]) -> tuple[
             notes.append("The saturated model did not converge; chi-square is rough.")
     if options.missing == "pairwise":
         notes.append("Each correlation is from the rows that have both answers.")
-    if answers.clusters is not None:
-        count = len(np.unique(answers.clusters))
-        notes.append(f"Errors over {count} clusters.")
-    if len(answers.labels) > 1:
-        sizes = [int(answers.of(g).sum()) for g in range(len(answers.labels))]
-        text = ", ".join(f"{a} ({n})" for a, n in zip(answers.labels, sizes, strict=True))
-        notes.append(f"Groups: {text}; the first is the reference.")
-        if min(sizes) < SMALL_GROUP:
-            notes.append(
-                f"The smallest group has {min(sizes)} respondents: chi-square and errors are rough."
-            )
-    elif found.material.n < SMALL_GROUP:
-        notes.append("Fewer than 100 respondents: chi-square and errors are rough.")
+    notes += [*_of_clusters(prepared, found), *_of_sizes(prepared, found)]
     if found.df == 0:
         notes.append("No degrees of freedom: the model fits any data, so fit tells nothing.")
     notes += prepared.notes
     return tuple(dict.fromkeys(notes))
+
+
+def _of_clusters(prepared: Prepared, found: Analysis) -> list[str]:
+    """Over how many clusters errors are, and whether these are enough."""
+    clusters = prepared.answers.clusters
+    if clusters is None:
+        if not prepared.unused_cluster:
+            return []
+        return [
+            f"Answers of one cluster ({prepared.unused_cluster!r}) are taken as independent, so "
+            "errors may be too small; cluster='auto' respects them."
+        ]
+    count, parameters = len(np.unique(clusters)), found.model.n_unique
+    notes = [f"Errors over {count} clusters."]
+    if count < FEW_CLUSTERS:
+        notes.append(f"{count} are few clusters: errors over them are far too small.")
+    elif count <= parameters and found.model.levels == 1:
+        notes.append(
+            f"Few clusters: {count}, no more than the {parameters} parameters. Errors are rough, "
+            "and the test of the model rejects too often."
+        )
+    return notes
+
+
+def _of_sizes(prepared: Prepared, found: Analysis) -> list[str]:
+    """How many respondents each group has, and whether these are enough."""
+    answers = prepared.answers
+    if len(answers.labels) == 1:
+        if found.material.n >= SMALL_GROUP:
+            return []
+        return [f"Fewer than {SMALL_GROUP} respondents: chi-square and errors are rough."]
+    sizes = [int(answers.of(g).sum()) for g in range(len(answers.labels))]
+    text = ", ".join(f"{a} ({n})" for a, n in zip(answers.labels, sizes, strict=True))
+    notes = [f"Groups: {text}; the first is the reference."]
+    if min(sizes) < SMALL_GROUP:
+        notes.append(
+            f"The smallest group has {min(sizes)} respondents: chi-square and errors are rough."
+        )
+    return notes
 
 
 def _listed(names: str | Sequence[str]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -80,6 +81,12 @@ class SemResult(Result):
     analysis: Analysis = field(repr=False)
     prepared: Prepared = field(repr=False)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"fit": dict(self.fit)}  # a read-only mapping cannot be copied
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state | {"fit": MappingProxyType(state["fit"])})
+
     @property
     def model(self) -> Model:
         """The compiled model."""
@@ -152,21 +159,41 @@ class SemResult(Result):
         level = "within" if block.level == 1 else "between"
         return f"{label} {level}".strip()
 
-    def implied_cov(self, group: int = 1) -> pd.DataFrame:
-        """Covariances the model implies in a group (1, 2, …); of latent responses if ordered."""
+    def _block_of(self, group: int | str) -> int:
+        """Place of the block of a group: its number from 1, or its label (of levels: number)."""
+        labels = [self._block_label(b) for b in range(len(self.model.blocks))]
+        if isinstance(group, str) and group in labels:
+            return labels.index(group)
+        if isinstance(group, int) and 1 <= group <= len(labels):
+            return group - 1
+        known = [f"{i} ({label})" if label else str(i) for i, label in enumerate(labels, start=1)]
+        raise OptionError("group", group, allowed=known)
+
+    def implied_cov(self, group: int | str = 1) -> pd.DataFrame:
+        """Covariances the model implies in a group; of latent responses if ordered.
+
+        `group` is its number in `estimates` or its label; of two-level models 1 is within, 2
+        between (3, 4 of the second group).
+        """
         import pandas as pd
 
-        names = self.model.blocks[group - 1].observed
-        return pd.DataFrame(self.analysis.fit.implied[group - 1].cov, names, names)
+        place = self._block_of(group)
+        names = self.model.blocks[place].observed
+        return pd.DataFrame(self.analysis.fit.implied[place].cov, names, names)
 
-    def residuals(self, kind: ResidualKind = "correlation", group: int = 1) -> pd.DataFrame:
-        """What the model leaves unexplained: sample minus implied covariances or correlations."""
+    def residuals(self, kind: ResidualKind = "correlation", group: int | str = 1) -> pd.DataFrame:
+        """What the model leaves unexplained: sample minus implied covariances.
+
+        "raw" as they are; "correlation" of the correlations of both (lavaan's "cor"); "bentler"
+        divided by the sample's standard deviations. `group` as in `implied_cov`.
+        """
         import pandas as pd
 
         if kind not in get_args(ResidualKind):
             raise OptionError("kind", kind, allowed=get_args(ResidualKind))
-        names = self.model.blocks[group - 1].observed
-        sample, one = self.samples[group - 1], self.analysis.fit.implied[group - 1]
+        place = self._block_of(group)
+        names = self.model.blocks[place].observed
+        sample, one = self.samples[place], self.analysis.fit.implied[place]
         return pd.DataFrame(residuals(sample, one, kind=kind).cov, names, names)
 
     def modification_indices(self, minimum: float = 0.0) -> pd.DataFrame:

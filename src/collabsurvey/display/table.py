@@ -63,6 +63,12 @@ class Table:
         ]
         return [list(row) for row in zip(*shown, strict=True)]
 
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
     def to_text(self) -> str:
         """Plain text with aligned columns."""
         body = self.cells()

@@ -10,6 +10,7 @@ import numpy as np
 from collabsurvey.dimensionality.sem import estimate
 from collabsurvey.dimensionality.sem.assess import assess
 from collabsurvey.dimensionality.sem.compile import count_moments
+from collabsurvey.dimensionality.sem.difference import StepTest, step_test
 from collabsurvey.dimensionality.sem.explained import improper
 from collabsurvey.dimensionality.sem.fitted import Analysis, analyse
 from collabsurvey.dimensionality.sem.identification import check_identified
@@ -17,7 +18,6 @@ from collabsurvey.dimensionality.sem.material import Material
 from collabsurvey.dimensionality.sem.model import Model
 from collabsurvey.dimensionality.sem.standardise import values
 from collabsurvey.dimensionality.sem.start import with_covariates
-from collabsurvey.invariance.difference import StepTest, step_test
 from collabsurvey.invariance.levels import Level
 from collabsurvey.numerics.typing import FloatArray
 

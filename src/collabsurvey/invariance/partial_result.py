@@ -9,12 +9,12 @@ from math import isfinite, nan
 from typing import TYPE_CHECKING, Literal
 
 from collabsurvey.dimensionality.cfa import sem_result
+from collabsurvey.dimensionality.sem.difference import StepTest
 from collabsurvey.dimensionality.sem.fitted import Analysis
 from collabsurvey.dimensionality.sem_result import SemResult
 from collabsurvey.display import Chart, Table
 from collabsurvey.display.charts import ACCENT, INK, QUIET, chart_height, name_axis
 from collabsurvey.errors import CollabSurveyWarning
-from collabsurvey.invariance.difference import StepTest
 from collabsurvey.invariance.levels import Level
 from collabsurvey.invariance.measured import Measured
 from collabsurvey.invariance.releases import ReleaseTest, same_items

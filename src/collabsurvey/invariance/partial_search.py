@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import isnan, nan
 
+from collabsurvey.dimensionality.sem.difference import step_test
 from collabsurvey.dimensionality.sem.estimators import RECIPES
 from collabsurvey.dimensionality.sem.fitted import Analysis
-from collabsurvey.invariance.difference import step_test
 from collabsurvey.invariance.levels import Level
 from collabsurvey.invariance.measured import FEWEST, Measured
 from collabsurvey.invariance.partial_result import Correction, Rule, Step, Tried

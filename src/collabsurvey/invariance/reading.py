@@ -25,6 +25,7 @@ Rule = Literal["auto", "fit", "test"]
 Settled = Literal["fit", "test"]
 ALPHA = 0.05
 SMALL = 300  # respondents, up to which Chen (2007) has tighter cut-offs
+LARGE = 500  # respondents from which small differences are significant (power, Chen, 2007)
 LEAST_CFI = 0.90
 MOST_RMSEA = 0.10
 MODERATE_RMSEA = 0.08  # above, fit is no longer "reasonable" (Browne & Cudeck)
@@ -62,7 +63,7 @@ def judged(steps: Sequence[Step], rule: Rule, *, ordinal: bool) -> Judged:
     n = steps[0].analysis.material.n
     cutoffs = Cutoffs(0.005, 0.010) if n <= SMALL else Cutoffs(0.010, 0.015)
     settled: Settled = "test" if rule == "test" or (rule == "auto" and ordinal) else "fit"
-    kind = _version(steps, ordinal=ordinal)
+    kind = index_version([measures_of(step) for step in steps if step.converged], ordinal=ordinal)
     cfi, rmsea = (
         tuple(measures_of(step).get(f"{name}{kind}", nan) for step in steps)
         for name in ("cfi", "rmsea")
@@ -105,11 +106,11 @@ def highest(steps: Sequence[Step], found: Judged) -> str | None:
     return names[-1] if names else None
 
 
-def _version(steps: Sequence[Step], *, ordinal: bool) -> str:
-    """Suffix of CFI and RMSEA: robust ones, of ordered items else scaled; one for all levels."""
+def index_version(found: Sequence[Mapping[str, float]], *, ordinal: bool) -> str:
+    """Suffix of CFI and RMSEA: robust ones, of ordered items else scaled; one for all models."""
     for tail in ("_robust", "_scaled") if ordinal else ("_robust",):
-        found = [step.analysis.measures for step in steps if step.converged]
-        if found and not any(isnan(one.get(f"cfi{tail}", nan)) for one in found):
+        names = (f"cfi{tail}", f"rmsea{tail}")
+        if found and not any(isnan(one.get(name, nan)) for one in found for name in names):
             return tail
     return ""
 
@@ -228,23 +229,21 @@ def _disagreements(steps: Sequence[Step], found: Judged) -> list[str]:
     """Levels on which the two rules differ."""
     out = []
     weak = bool(steps[0].analysis.material.gammas)  # ordered items
+    large = steps[0].analysis.material.n >= LARGE
     for step, fit, test in zip(steps, found.by_fit, found.by_test, strict=True):
         if step.test is None or fit is None or test is None or fit == test:
             continue
         if not step.level.measurement:
             continue
         name, p = step.level.name.capitalize(), p_words(step.test.p_value)
-        if fit and weak:
-            out.append(
-                f"{name}: the difference test rejects it ({p}), the change in fit is small; with "
-                "WLSMV that is a weak sign of equality, in large samples a test a weak sign of "
-                "difference."
-            )
-        elif fit:
-            out.append(
-                f"{name}: the difference test rejects it ({p}), the change in fit is small. In "
-                "large samples tests find differences too small to matter."
-            )
+        if fit:
+            sentence = f"{name}: the difference test rejects it ({p}), the change in fit is small"
+            if weak:
+                sentence += "; with WLSMV that is a weak sign of equality"
+                sentence += ", in large samples a test a weak sign of difference" if large else ""
+            elif large:
+                sentence += ". In large samples tests find differences too small to matter"
+            out.append(f"{sentence}.")
         else:
             out.append(
                 f"{name}: the change in fit is large, the difference test does not reject it "

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from collabsurvey.dimensionality.inputs import item_set
+from collabsurvey.dimensionality.inputs import ItemSet, item_set
 from collabsurvey.errors import (
     DataError,
     NotEnoughDataError,
@@ -20,7 +20,7 @@ from collabsurvey.errors import (
 from collabsurvey.moments.respondents import cluster_column, data_notes
 from collabsurvey.moments.split import role_or_column
 from collabsurvey.numerics.typing import BoolArray, FloatArray, IntArray
-from collabsurvey.responses.engine import Column, group_codes, read_columns
+from collabsurvey.responses.engine import Column, as_narwhals, group_codes, read_columns
 from collabsurvey.responses.responses import Responses
 
 Missing = Literal["listwise", "pairwise", "fiml"]
@@ -62,7 +62,7 @@ def read_answers(
     role where there is one. `keep_all` is for scoring: rows keep their places, weights and a
     single group are of no concern.
     """
-    chosen = item_set(data, list(names), method=method, fewest=1)
+    chosen = _chosen(data, names, method=method)
     responses = chosen.responses
     clustered = cluster_column(responses, cluster)
     grouped = role_or_column(responses, group) if group is not None else None
@@ -82,6 +82,8 @@ def read_answers(
     labels: tuple[str, ...] = ("",)
     if grouped is not None:
         groups, labels = _codes(columns[grouped])
+        if _is_boolean(responses.frame, grouped):
+            labels = tuple("True" if label == "1" else "False" for label in labels)
         if not keep_all:
             _require_groups(grouped, labels, method=method)
     answers = Answers(chosen.items, x, w, codes, groups, labels, grouped or "", len(x), ())
@@ -91,6 +93,21 @@ def read_answers(
     _require_finite(answers, method=method)
     notes += data_notes(responses, weighted=w is not None)
     return replace(answers, notes=tuple(notes))
+
+
+def _chosen(data: Any, names: Sequence[str], *, method: str) -> ItemSet:
+    """Items, and other columns of numbers that stand beside the items of `Responses`."""
+    if not isinstance(data, Responses):
+        return item_set(data, list(names), method=method, fewest=1)
+    items = [name for name in names if name in data.instrument.item_ids]
+    beside = [name for name in names if name not in items]
+    if beside:
+        for name, column in read_columns(data.frame, beside).items():
+            if column.categories is not None:
+                raise DataError(f"{method}: the column {name!r} is text. It must hold numbers.")
+    if items:
+        item_set(data, items, method=method, fewest=1)
+    return ItemSet(data, tuple(names), "")
 
 
 def _read(
@@ -116,9 +133,18 @@ def group_labels(data: Any, group: str) -> tuple[str, ...]:
     return _codes(read_columns(frame, [column])[column])[1]
 
 
+def _is_boolean(frame: Any, column: str) -> bool:
+    schema = as_narwhals(frame).collect_schema()
+    return str(schema[column]) == "Boolean"
+
+
 def _weights(column: Column, name: str) -> FloatArray:
     """Weights (n,), 0 for missing ones; negative ones are refused."""
+    if column.categories is not None:
+        raise DataError(f"The weights in {name!r} are text. Weights are numbers above 0.")
     w = np.nan_to_num(np.asarray(column.values, dtype=np.float64), nan=0.0)
+    if not (w != 0).any():
+        raise DataError(f"The weights in {name!r} are 0 or missing in every row.")
     if (w < 0).any():
         raise DataError(f"{name!r} has negative weights.")
     return np.asarray(w, dtype=np.float64)
@@ -198,6 +224,14 @@ def rows_of(answers: Answers, keep: BoolArray) -> Answers:
         answers.n_rows,
         answers.notes,
     )
+
+
+def require_answers(answers: Answers, *, method: str) -> None:
+    """Refuse items that nobody answered, by name, before rows are left out."""
+    silent = np.flatnonzero(np.isnan(answers.x).all(axis=0)) if len(answers.x) else ()
+    if len(silent):
+        names = [answers.names[i] for i in silent]
+        raise DataError(f"{method}: nobody answered {listed(names)}. Leave it out.")
 
 
 def require_rows(answers: Answers, *, method: str, needed: int) -> None:

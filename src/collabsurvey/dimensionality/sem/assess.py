@@ -47,6 +47,9 @@ class Assessed:
     factor: float = nan  # tr(inv(A) B) per free row of the table, as in lavaan; robust ML only
     saturated_factor: float = nan
 
+    def __post_init__(self) -> None:
+        self.vcov.setflags(write=False)
+
     @property
     def singular(self) -> bool:
         """Whether some direction of the parameters is without information."""

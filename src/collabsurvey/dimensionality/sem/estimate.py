@@ -23,6 +23,7 @@ from collabsurvey.dimensionality.sem.implied import (
 )
 from collabsurvey.dimensionality.sem.model import Model
 from collabsurvey.dimensionality.sem.moments import Derivatives, Discrepancy, Implied
+from collabsurvey.numerics.linalg import read_only
 from collabsurvey.numerics.typing import FloatArray
 
 MOST_ITERATIONS = 500
@@ -98,7 +99,7 @@ def finished(
     gain: float = 0.0,
 ) -> Fit:
     """Everything that is known at x (n_unique,)."""
-    theta = model.theta(x)
+    theta = read_only(model.theta(x))
     at = _moments(model, x)
     value = discrepancy.value(at)
     change = tuple(derivatives(block, theta) for block in model.blocks)

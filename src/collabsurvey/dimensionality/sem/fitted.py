@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -41,8 +42,10 @@ from collabsurvey.dimensionality.sem.model import Model
 from collabsurvey.dimensionality.sem.normal import Normal, inverted
 from collabsurvey.dimensionality.sem.sandwich import jacobian
 from collabsurvey.dimensionality.sem.start import start_values, with_covariates
-from collabsurvey.dimensionality.sem.two_level import TwoLevelNormal
+from collabsurvey.dimensionality.sem.two_level import TwoLevelNormal, covariates_loglik
 from collabsurvey.numerics.typing import FloatArray
+
+_FIELDS = ("material", "assessed", "df", "baseline")
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +56,13 @@ class Analysis:
     assessed: Assessed
     df: int
     baseline: Assessed | None  # None where the baseline could not be fitted
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is computed on demand is computed again: a read-only mapping cannot be copied."""
+        return {key: value for key, value in vars(self).items() if key in _FIELDS}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
 
     @property
     def model(self) -> Model:
@@ -111,9 +121,30 @@ def _likelihood(found: Analysis) -> Likelihood | None:
         saturated = saturated_loglik(whole, covariates(found.model))
         loglik = saturated - found.fit.value / 2 * (found.material.n / units)
     else:
-        saturated = discrepancy.unrestricted_loglik
-        loglik = discrepancy.loglik(found.fit.implied)
+        given = _predictors_loglik(found)
+        saturated = discrepancy.unrestricted_loglik - given
+        loglik = discrepancy.loglik(found.fit.implied) - given
     return Likelihood(loglik, saturated, assessed.factor, assessed.saturated_factor)
+
+
+def _predictors_loglik(found: Analysis) -> float:
+    """Log-likelihood of covariates alone, whose moments are fixed: it does not count."""
+    discrepancy = found.material.discrepancy
+    if isinstance(discrepancy, TwoLevelNormal):
+        blocks = found.model.blocks
+        names = [
+            {*a.covariates, *b.covariates} for a, b in zip(blocks[::2], blocks[1::2], strict=True)
+        ]
+        return sum(
+            covariates_loglik(sample, sorted(some))
+            for sample, some in zip(discrepancy.samples, names, strict=True)
+        )
+    total = 0.0
+    for sample, places in zip(found.material.samples, covariates(found.model), strict=True):
+        if len(places) and sample.rows is not None:
+            alone = MissingNormal([sample.rows[:, places]], weights=[sample.weights])
+            total += alone.unrestricted_loglik
+    return total
 
 
 def _measures(found: Analysis) -> dict[str, float]:

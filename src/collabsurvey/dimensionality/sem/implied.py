@@ -59,7 +59,9 @@ def parts(block: Block, theta: AnyArray) -> Parts:
             scale[..., ordered] = block.scales.filled(theta)[..., ordered]
             cov[..., ordered, ordered] = scale[..., ordered] ** -2
         else:
-            scale[..., ordered] = cov[..., ordered, ordered] ** -0.5
+            variance = cov[..., ordered, ordered]
+            # No point of the model where a variance is not positive: NaN makes its distance inf.
+            scale[..., ordered] = np.where(variance.real > 0, variance, np.nan) ** -0.5
     thresholds = block.thresholds.filled(theta)
     return Parts(reach, latent_cov, cross_cov, cov, latent_mean, mean, thresholds, scale)
 

@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 import numpy as np
 
+from collabsurvey.dimensionality.inputs import MOST_CATEGORIES
 from collabsurvey.dimensionality.options import check_flag
 from collabsurvey.dimensionality.sem.answers import (
     Answers,
@@ -18,6 +19,7 @@ from collabsurvey.dimensionality.sem.answers import (
     group_labels,
     read_answers,
     refuse_weights,
+    require_answers,
     require_rows,
 )
 from collabsurvey.dimensionality.sem.compile import build, observed_variables
@@ -37,6 +39,7 @@ from collabsurvey.dimensionality.sem.roles import roles
 from collabsurvey.dimensionality.sem.sample import Sample
 from collabsurvey.dimensionality.sem.samples import (
     Categories,
+    balance,
     categories_of,
     continuous_samples,
     ordinal_samples,
@@ -50,7 +53,7 @@ from collabsurvey.errors import (
     listed,
 )
 from collabsurvey.numerics.linalg import aliased_columns
-from collabsurvey.responses.engine import as_narwhals, column_names
+from collabsurvey.responses.engine import as_narwhals, column_names, read_columns
 from collabsurvey.responses.responses import Responses
 
 Ordered = bool | Sequence[str]
@@ -95,6 +98,7 @@ class Prepared:
     material: Material
     means: bool | None
     notes: tuple[str, ...]
+    unused_cluster: str = ""  # cluster role that the call leaves out of account
 
     def build(self, text: str, *, equal: Sequence[str] = (), partial: Sequence[str] = ()) -> Model:
         """Compile a model of these variables, with or without equalities across groups."""
@@ -156,6 +160,25 @@ def check_options(options: Options) -> Options:
     return replace(options, estimator=estimator)
 
 
+def _amounts(data: Any, names: Sequence[str]) -> list[str]:
+    """Items whose response set is a range, such as 0 to 100, and no set of answers."""
+    if not isinstance(data, Responses):
+        return []
+    items = [name for name in names if name in data.instrument.item_ids]
+    sets = {name: data.instrument.response_set(name) for name in items}
+    return [
+        name
+        for name, one in sets.items()
+        if one is not None and one.type == "bounded" and name != "" and _wide(data, name)
+    ]
+
+
+def _wide(data: Responses, name: str) -> bool:
+    """Whether more different answers were given than categories can have."""
+    values = read_columns(data.frame, [name])[name].values
+    return len(np.unique(values[~np.isnan(values)])) > MOST_CATEGORIES
+
+
 def _any_ordered(ordered: Ordered) -> bool:
     return ordered is True or (not isinstance(ordered, bool) and len(ordered) > 0)
 
@@ -191,6 +214,9 @@ def prepare(data: Any, text: str, options: Options, *, mixed: bool = False) -> P
     asked = options.estimator
     options, notes = _robust_where_needed(options, answers, first)
     n_before = len(answers.x)
+    require_answers(answers, method=METHOD)
+    if options.missing == "fiml" and options.fixed_x:
+        notes += _missing_predictors(answers, first)
     answers = answered(answers) if options.missing != "listwise" else complete(answers)
     if gone := n_before - len(answers.x):
         lack = "any answer" if options.missing != "listwise" else "every answer"
@@ -199,6 +225,10 @@ def prepare(data: Any, text: str, options: Options, *, mixed: bool = False) -> P
     means = True if _needs_means(options, answers, first) else options.means
     categories: dict[str, Categories] = {}
     if options.estimator in ORDINAL:
+        if options.ordered is True and (amounts := _amounts(data, names)):
+            left = [name for name in names if name not in amounts]
+            options = replace(options, ordered=left)
+            notes.append(f"Amounts on a scale from end to end are continuous: {listed(amounts)}.")
         categories, merged = _ordered(options, answers, first, mixed=mixed)
         notes += merged
         if options.fixed_x and first.blocks[0].covariates:
@@ -211,10 +241,38 @@ def prepare(data: Any, text: str, options: Options, *, mixed: bool = False) -> P
     material = _material(
         options, answers, first, names, categories, means=bool(means) or first.blocks[0].means
     )
-    if asked == "ML" and options.estimator == "MLR":
-        # lavaan's rule for ML with clusters or weights, where MLR was not asked for by name.
+    if asked == "ML" and options.estimator == "MLR" and answers.clusters is not None:
+        # lavaan's rule for ML with clusters, where MLR was not asked for by name.
         material = replace(material, linear_test=True)
-    return Prepared(options, names, answers, categories, material, means, (*answers.notes, *notes))
+    unused = ""
+    if isinstance(data, Responses) and options.cluster is None:
+        unused = data.roles.get("cluster", "")
+    return Prepared(
+        options,
+        names,
+        answers,
+        categories,
+        material,
+        means,
+        (*answers.notes, *notes),
+        unused_cluster=unused,
+    )
+
+
+def _missing_predictors(answers: Answers, model: Model) -> list[str]:
+    """Say that rows without a predictor are kept, where there are such rows."""
+    given = {name for block in model.blocks for name in block.covariates}
+    gaps = [
+        name
+        for name, column in zip(answers.names, answers.x.T, strict=True)
+        if name in given and np.isnan(column).any()
+    ]
+    if not gaps:
+        return []
+    return [
+        f"Missing values of the predictor {listed(gaps)}: those rows are kept, and the predictor "
+        "is taken as normal (lavaan would drop them unless asked for missing = 'fiml.x')."
+    ]
 
 
 def _columns(data: Any) -> tuple[str, ...]:
@@ -253,7 +311,7 @@ def _robust_where_needed(
             raise NotSupportedError(
                 f"Estimator {estimator!r} with {what}", instead="Use 'ML', 'MLR' or 'WLSMV'."
             )
-        notes.append(f"Because of the {what}, errors and tests are robust (MLR).")
+        notes.append(f"Because of the {what}, errors and tests are robust, as with MLR.")
         options = replace(options, estimator="MLR")
         estimator = "MLR"
     return options, notes
@@ -377,7 +435,7 @@ def _rows(answers: Answers) -> list[Sample]:
         x = answers.x[rows]
         w = answers.weights[rows] if answers.weights is not None else None
         if w is not None:
-            w = w * (len(w) / w.sum())
+            w = w * balance(answers)
         clusters = None
         if answers.clusters is not None:
             clusters = np.unique(answers.clusters[rows], return_inverse=True)[1]

@@ -21,27 +21,34 @@ BLOCK_ROWS = 2**15
 
 
 def continuous_samples(answers: Answers) -> list[Sample]:
-    """Means and covariances (divisor n) of complete rows; weights scaled to the group's size."""
+    """Means and covariances (divisor n) of complete rows."""
     out = []
     for g in range(len(answers.labels)):
         rows = answers.of(g)
         x = answers.x[rows] if len(answers.labels) > 1 else answers.x
         w = answers.weights[rows] if answers.weights is not None else None
         clusters = answers.clusters[rows] if answers.clusters is not None else None
-        n = len(x)
-        if w is not None:
-            w = w * (n / w.sum())
+        # Over all groups weights add up to the number of rows, as lavaan's "total".
+        w = None if w is None else w * balance(answers)
+        n = len(x) if w is None else float(w.sum())
         mean, cov = _moments(x, w)
         out.append(Sample(float(n), cov, mean, rows=x, weights=w, clusters=clusters))
     return out
 
 
+def balance(answers: Answers) -> float:
+    """What weights are multiplied with so that they add up to the number of rows."""
+    if answers.weights is None:
+        return 1.0
+    return float(len(answers.weights) / answers.weights.sum())
+
+
 def _moments(x: FloatArray, w: FloatArray | None) -> tuple[FloatArray, FloatArray]:
     """Means and covariances (divisor n) of rows (n, p), centred block by block."""
-    n = len(x)
+    n = len(x) if w is None else float(w.sum())
     mean = x.mean(axis=0) if w is None else w @ x / n
     cov = np.zeros((x.shape[1], x.shape[1]))
-    for start in range(0, n, BLOCK_ROWS):
+    for start in range(0, len(x), BLOCK_ROWS):
         d = x[start : start + BLOCK_ROWS] - mean
         weighted = d if w is None else d * w[start : start + BLOCK_ROWS, None]
         cov += weighted.T @ d
@@ -75,7 +82,7 @@ def categories_of(answers: Answers, items: Sequence[str]) -> tuple[list[Categori
         if len(codes) > MOST_CATEGORIES:
             raise DataError(
                 f"{item!r} has {len(codes)} different answers, which is a measurement. Leave it "
-                "out of ordered=."
+                "out of ordered=, or take another estimator than WLSMV and its kin."
             )
         present = np.array(
             [np.isin(codes, column[answers.of(g)]) for g in range(len(answers.labels))]
@@ -130,7 +137,7 @@ def ordinal_samples(
         x = recoded(answers.x[rows], categories)
         w = answers.weights[rows] if answers.weights is not None else np.ones(len(x))
         if answers.weights is not None:
-            w = w * (len(w) / w.sum())
+            w = w * balance(answers)
         clusters = answers.clusters[rows] if answers.clusters is not None else None
         block = x if answers.weights is None else np.column_stack([x, w])
         tables = tables_of(
@@ -166,7 +173,7 @@ def ordinal_samples(
             missing=missing,
             full=True,
         )
-        n = float(tables.n_used)
+        n = float(tables.n_used) if answers.weights is None else float(w.sum())
         # lavaan's Gamma has the divisor n without clusters
         times = n - 1 if clusters is None else n
         cuts = np.concatenate(pairs.cuts).astype(np.float64)

@@ -13,6 +13,7 @@ from collabsurvey.dimensionality.sem.samples import recoded
 from collabsurvey.dimensionality.sem.scores import Scores, factor_scores
 from collabsurvey.dimensionality.sem.scores_ordinal import ordinal_scores
 from collabsurvey.errors import DataError, NotSupportedError, OptionError
+from collabsurvey.moments.ordered import frame_like
 from collabsurvey.numerics.typing import FloatArray, IntArray
 from collabsurvey.responses.responses import Responses
 
@@ -24,7 +25,7 @@ ScoreMethod = Literal["auto", "regression", "bartlett", "ebm", "eap"]
 
 def score_answers(
     found: Analysis, prepared: Prepared, data: Any, method: ScoreMethod
-) -> tuple[pd.DataFrame, pd.Series]:
+) -> tuple[Any, pd.Series]:
     """Scores (rows of the data, factors), and the reliability of each group's scores."""
     import pandas as pd
 
@@ -55,11 +56,11 @@ def score_answers(
         values[rows] = scores.values
         reliability[found.model.groups[g]] = scores.reliability.tolist()
     frame = data.frame if isinstance(data, Responses) else data
-    index = frame.index if isinstance(frame, pd.DataFrame) else None
     parts = {label: pd.Series(one, index=factors) for label, one in reliability.items()}
     by_group = pd.concat(parts) if len(found.model.groups) > 1 else next(iter(parts.values()))
     by_group.name = "reliability"
-    return pd.DataFrame(values, columns=factors, index=index), by_group
+    columns = {name: values[:, j] for j, name in enumerate(factors)}
+    return frame_like(frame, columns), by_group
 
 
 def _scored(

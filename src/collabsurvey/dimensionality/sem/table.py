@@ -158,15 +158,26 @@ def _check(
             for name in every.latent
             if name in known
         ]
-        for name in every.observed:
-            if name not in known:
-                line = next(o.line for o in syntax.statements if name in (o.lhs, o.rhs))
-                where = f"Line {line} of the model: the data set"
-                raise UnknownNameError(
-                    "column", name, available=[*columns, *every.latent], where=where
-                )
+        unknown = [name for name in every.observed if name not in known]
+        errors = [
+            UnknownNameError(
+                "column",
+                name,
+                available=columns,
+                where=f"Line {_line_of(name, syntax)} of the model: the data set",
+            )
+            for name in unknown
+        ]
+        if len(errors) == 1:
+            raise errors[0]
+        if errors:
+            raise FaultsError(SOURCE, [str(one) for one in errors])
     if faults:
         raise FaultsError(SOURCE, faults)
+
+
+def _line_of(name: str, syntax: Syntax) -> int:
+    return next(one.line for one in syntax.statements if name in (one.lhs, one.rhs))
 
 
 def _written_thresholds(
