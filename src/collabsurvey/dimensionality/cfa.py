@@ -252,7 +252,6 @@ def sem_result(
             f"{name} did not converge after {found.fit.n_iterations} iterations: read none of its "
             "numbers. Check that every factor has items that correlate, or give start values.",
             ConvergenceWarning,
-    FewClustersWarning,
             stacklevel=3,
         )
     elif faults:

@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from collabsurvey.dimensionality.nested_checks import (
+    model_names,
+    require_nested,
+    require_same,
+)
 from collabsurvey.dimensionality.sem.difference import (
-    SAME,
     Method,
     StepTest,
-    not_reproduced,
     possible_methods,
     step_test,
 )
@@ -27,7 +30,7 @@ from collabsurvey.dimensionality.sem.estimators import ORDINAL
 from collabsurvey.dimensionality.sem_result import SemResult
 from collabsurvey.display import Chart, Table
 from collabsurvey.display.charts import dot_chart
-from collabsurvey.errors import DataError, NotEnoughDataError, OptionError, listed
+from collabsurvey.errors import NotEnoughDataError, OptionError
 from collabsurvey.results import Result
 
 if TYPE_CHECKING:
@@ -127,7 +130,7 @@ class NestedResult(Result):
 def nested(
     *results: SemResult, method: Method = "auto", names: Sequence[str] | None = None
 ) -> NestedResult:
-    """Likelihood-ratio tests of nested models, R's lavTestLRT(): does a restriction cost fit?
+    """Likelihood-ratio tests of nested models: what restrictions cost (R's lavTestLRT).
 
     Parameters
     ----------
@@ -175,14 +178,14 @@ def nested(
         raise NotEnoughDataError(
             "A comparison of nested models", what="models", found=len(results), needed=2
         )
-    called = _names(results, names)
-    _require_same(results, called)
+    called = model_names(results, names)
+    require_same(results, called)
     order = sorted(range(len(results)), key=lambda i: results[i].analysis.df)
     ordered, called = [results[i] for i in order], [called[i] for i in order]
     possible = possible_methods(ordered[0].analysis.material)
     if method != "auto" and method not in possible:
         raise OptionError("method", method, allowed=("auto", *possible))
-    _require_nested(ordered, called)
+    require_nested(ordered, called)
     tests = [step_test(new.analysis, old.analysis, method=method) for old, new in pairwise(ordered)]
     version = _version(ordered)
     return NestedResult(
@@ -192,89 +195,6 @@ def nested(
         n_obs=ordered[0].n_obs,
         notes=tuple(_notes(ordered, called, tests, version, possible[0])),
     )
-
-
-# Checks.
-
-
-def _names(results: Sequence[SemResult], names: Sequence[str] | None) -> list[str]:
-    if names is None:
-        own = [one.name for one in results]
-        distinct = len(set(own)) == len(own)
-        return own if distinct else [f"model {i + 1}" for i in range(len(own))]
-    called = [names] if isinstance(names, str) else [str(name) for name in names]
-    if len(called) != len(results) or len(set(called)) != len(called):
-        raise OptionError("names", names, allowed=(f"{len(results)} different names",))
-    return called
-
-
-def _require_same(results: Sequence[SemResult], names: Sequence[str]) -> None:
-    """Refuse models whose chi-squares are not of the same data."""
-    first = results[0]
-    for other, name in zip(results[1:], names[1:], strict=True):
-        if fault := _differs(first, other):
-            raise DataError(
-                f"{names[0]} and {name} {fault}, so that their chi-squares cannot be compared."
-            )
-    if failed := [name for one, name in zip(results, names, strict=True) if not one.converged]:
-        raise DataError(f"{listed(failed)} did not converge, so that nothing can be compared.")
-
-
-def _differs(a: SemResult, b: SemResult) -> str:
-    """In what two models differ that must be the same; empty if in nothing."""
-    one, other = a.prepared, b.prepared
-    if a.estimator != b.estimator:
-        return f"have different estimators ({a.estimator} and {b.estimator})"
-    if set(one.answers.names) != set(other.answers.names):
-        odd = set(one.answers.names) ^ set(other.answers.names)
-        return (
-            f"have different observed variables (only one has {listed(sorted(odd))}; to leave a "
-            "variable unrelated, keep it in the text as in 'x ~~ x')"
-        )
-    for option in ("missing", "likelihood"):
-        if getattr(one.options, option) != getattr(other.options, option):
-            return f"were fitted with a different {option}="
-    if one.material.information != other.material.information and a.model.levels == 1:
-        return "were fitted with a different information="
-    if set(one.categories) != set(other.categories):
-        return "have different ordered items"
-    if one.answers.labels != other.answers.labels or one.two_level != other.two_level:
-        return "have different groups or levels"
-    if {block.means for block in a.model.blocks} != {block.means for block in b.model.blocks}:
-        return "have means in one only (fit both with meanstructure=True)"
-    return "" if _same_rows(a, b) else "are of different rows, weights or clusters"
-
-
-def _same_rows(a: SemResult, b: SemResult) -> bool:
-    one, other = a.prepared.answers, b.prepared.answers
-    if one.x.shape != other.x.shape or not np.array_equal(one.groups, other.groups):
-        return False
-    for first, second in ((one.weights, other.weights), (one.clusters, other.clusters)):
-        if (first is None) != (second is None):
-            return False
-        if first is not None and second is not None and not np.array_equal(first, second):
-            return False
-    return all(
-        np.array_equal(one.x[:, i], other.x[:, other.names.index(name)], equal_nan=True)
-        for i, name in enumerate(one.names)
-    )
-
-
-def _require_nested(ordered: Sequence[SemResult], names: Sequence[str]) -> None:
-    """Each model must restrict the one before."""
-    for (free, a), (restricted, b) in pairwise(zip(ordered, names, strict=True)):
-        if free.analysis.df == restricted.analysis.df:
-            raise DataError(
-                f"{a} and {b} have the same {free.analysis.df} degrees of freedom: neither "
-                "restricts the other, so there is nothing to test. Compare their AIC or BIC."
-            )
-        missed = not_reproduced(restricted.analysis, free.analysis)
-        if missed is not None and missed > SAME:
-            raise DataError(
-                f"{b} is not nested in {a}: {a} cannot reproduce what {b} implies (it misses it "
-                f"by a chi-square of {missed:.3g}), so that the difference of their chi-squares "
-                "follows no chi-square. Compare their AIC or BIC."
-            )
 
 
 # Numbers and words.
@@ -310,7 +230,7 @@ def _frame(
         tail = version if one.analysis.df else ""  # exact fit, for which there is one version
         row |= {key: fit.get(f"{key}{tail}", nan) for key in ("cfi", "rmsea")}
         row |= {key: fit.get(key, nan) if same else nan for key in ("aic", "bic")}
-        known = one.analysis.material.recipe.correction != "none" or one.estimator != "ULS"
+        known = one.estimator != "ULS"  # whose plain statistic follows no chi-square
         row |= {
             "delta_chi2": test.statistic if test else nan,
             "delta_df": test.df if test else nan,

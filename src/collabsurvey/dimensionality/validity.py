@@ -38,16 +38,19 @@ from collabsurvey.dimensionality.validity_frames import factor_frame, factor_pai
 from collabsurvey.dimensionality.validity_notes import (
     MIXED,
     ORDERED,
+    bifactor_note,
     criterion_notes,
     factor_notes,
     item_notes,
     limits_note,
+    shared_by_general,
     short_factor_sentence,
 )
 from collabsurvey.dimensionality.validity_result import ValidityResult
 from collabsurvey.dimensionality.validity_words import (
     CUT_OFFS,
     MEANING,
+    NOT_MEANT,
     WITHOUT_SIGN,
     distinct_notes,
 )
@@ -132,7 +135,8 @@ def validity(
     NotSupportedError
         A two-level model; intervals of HTMT where some items are ordered and some are not.
     DataError
-        `data` has other rows than the model was fitted to; no factor has items.
+        `result` is no fitted model; `data` has other rows than the model was fitted to; no
+        factor has items.
 
     Warns
     -----
@@ -160,11 +164,15 @@ def validity(
 
     semTools adds items as they load, which is no score where one is reverse-keyed.
 
+    For a bifactor model (a general factor that has the items of others and is uncorrelated with
+    them) the numbers are given without a reading: they are not meant for it.
+
     HTMT comes from the sample correlations (of latent responses where items are ordered, from
     the saturated model where answers are missing), not from the model. Intervals of AVE,
     composite reliability and factor correlations are by the delta method, as lavaan's for
     defined parameters, but on the logit and Fisher's z scale, where they stay within bounds.
     """
+    _require_fit(result)
     check_level(conf_level)
     check_flag("absolute", absolute)
     check_draws(n_boot)
@@ -189,7 +197,7 @@ def validity(
     for label, one in found:
         notes += [f"{label}: {note}" if several else note for note in one.notes]
     first = found[0][1]
-    if len(first.pairs):
+    if len(first.pairs) and not all(one.bifactor for _, one in found):
         notes += [MEANING, CUT_OFFS, *([WITHOUT_SIGN] if absolute else [])]
         if data is None:
             notes.append("HTMT has no interval: hand in the answers as data= for one.")
@@ -242,6 +250,7 @@ class _GroupValidity:
     reversed_items: str
     short_factors: str
     rows: Resampler | None
+    bifactor: bool
     notes: list[str]
 
 
@@ -282,10 +291,18 @@ def _group_validity(
     short = short_factor_sentence(
         dict(zip(given.factors, given.member.sum(axis=0).tolist(), strict=True))
     )
+    general = shared_by_general(given)
+    if general:
+        pairs["reading"] = NOT_MEANT
+        read = [bifactor_note(general)]
+    else:
+        read = [
+            *factor_notes(factors),
+            *distinct_notes(pairs, conf_level),
+            *criterion_notes(pairs),
+        ]
     notes = [
-        *factor_notes(factors),
-        *distinct_notes(pairs, conf_level),
-        *criterion_notes(pairs),
+        *read,
         *about_items,
         *([short] if short else []),
         *(resampling_notes(rows, n_boot, measured.n_kept, conf_level) if rows is not None else []),
@@ -312,8 +329,19 @@ def _group_validity(
         reversed_items=reversed_items,
         short_factors=short,
         rows=rows,
+        bifactor=bool(general),
         notes=notes,
     )
+
+
+def _require_fit(result: object) -> None:
+    """Refuse data, or the result of something else."""
+    if not all(hasattr(result, name) for name in ("model", "theta", "samples", "converged")):
+        kind = type(result).__name__
+        raise DataError(
+            f"validity() takes the result of cfa() or sem(), and this is a {kind}. Fit the model "
+            "first, or see htmt() for scales without a model."
+        )
 
 
 def _rows_by_group(

@@ -128,6 +128,36 @@ def item_notes(given: Measurement) -> tuple[list[str], str]:
     return notes, sentence
 
 
+def shared_by_general(given: Measurement) -> list[tuple[str, list[str]]]:
+    """General factors: each with the factors whose items are all its own and that it is
+    uncorrelated with, as in a bifactor model."""
+    member, cov = given.member, given.factor_cov
+    out = []
+    for g, name in enumerate(given.factors):
+        within = [
+            given.factors[s]
+            for s in range(len(given.factors))
+            if s != g
+            and cov[g, s] == 0
+            and member[:, s].sum() < member[:, g].sum()
+            and not (member[:, s] & ~member[:, g]).any()
+        ]
+        if within:
+            out.append((name, within))
+    return out
+
+
+def bifactor_note(general: Sequence[tuple[str, Sequence[str]]]) -> str:
+    """Say why AVE and HTMT are not read where a general factor has the items of others."""
+    named = "; ".join(f"{name} has those of {listed(within)}" for name, within in general)
+    return (
+        f"Factors that share their items and are uncorrelated by construction ({named}): AVE, "
+        "Fornell–Larcker and HTMT are made for factors with items of their own and are not meant "
+        "for a bifactor model. They are shown and not read; how much of a score is the general "
+        "factor is answered by omega_hierarchical, cs.reliability.omega()."
+    )
+
+
 def correlated_residuals(given: Measurement) -> bool:
     """Whether two items of one factor share more than the factors."""
     sd = np.sqrt(np.diag(given.cov))

@@ -33,7 +33,7 @@ class ValidityResult(Result):
         correlation_ci_low, correlation_ci_high, shared_variance (its square), fornell_larcker
         (whether both AVE exceed it; None where one is not defined), htmt, htmt_ci_low,
         htmt_ci_high, htmt2, htmt2_ci_low, htmt2_ci_high, average_r (between their items),
-        reading.
+        reading (as of `htmt`, or "not meant for this model").
     loadings : pandas.DataFrame
         One row an item and factor: factor, item, loading (standardised).
     higher_order : pandas.DataFrame

@@ -25,6 +25,7 @@ LIKELY = "probably different"
 CLOSE = "hard to tell apart"
 SAME = "not told apart"
 UNDEFINED = "not defined"
+NOT_MEANT = "not meant for this model"  # general and specific factors of the same items
 KINDS = (DIFFERENT, LIKELY, CLOSE, SAME, UNDEFINED)
 MEANING = (
     "HTMT estimates how strongly the two things themselves go together, measurement error aside: "

@@ -18,6 +18,7 @@ from collabsurvey.dimensionality.sem.answers import Missing
 from collabsurvey.dimensionality.sem.estimators import Estimator
 from collabsurvey.dimensionality.sem.from_instrument import model_of
 from collabsurvey.dimensionality.sem.prepare import Options, Ordered, Prepared, prepare
+from collabsurvey.dimensionality.sem.syntax import parse
 from collabsurvey.errors import (
     ConvergenceWarning,
     OptionError,
@@ -34,6 +35,7 @@ from collabsurvey.invariance.alignment_frames import (
 from collabsurvey.invariance.alignment_result import AlignmentResult
 from collabsurvey.invariance.alignment_words import alignment_notes, configural_fit
 from collabsurvey.invariance.configural import Configural, FactorPart, configural
+from collabsurvey.invariance.levels import require_factor
 from collabsurvey.invariance.simplicity import (
     Aligned,
     Unaligned,
@@ -44,6 +46,7 @@ from collabsurvey.invariance.simplicity import (
     polish,
     spread_of,
 )
+from collabsurvey.invariance.whose_rows import with_people
 from collabsurvey.numerics.typing import FloatArray
 
 Method = Literal["auto", "fixed", "free"]
@@ -145,7 +148,8 @@ def alignment(
         estimator, missing, ordered, by, cluster, weights, "theta", True, False, True, True,
         None, "normal",
     )  # fmt: skip
-    prepared = prepare(data, text, options)
+    require_factor(parse(text))
+    prepared = with_people(prepare(data, text, options), data)
     labels = prepared.answers.labels
     if reference is not None and str(reference) not in labels:
         raise UnknownNameError("group", str(reference), available=labels, where=repr(by))

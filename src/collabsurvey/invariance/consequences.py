@@ -16,7 +16,13 @@ import numpy as np
 from collabsurvey.dimensionality.sem.answers import Missing
 from collabsurvey.dimensionality.sem.estimators import RECIPES, Estimator
 from collabsurvey.dimensionality.sem.prepare import Ordered
-from collabsurvey.errors import NotEnoughItemsError, NotSupportedError, OptionError, check_level
+from collabsurvey.errors import (
+    NotEnoughItemsError,
+    NotSupportedError,
+    OptionError,
+    UnknownNameError,
+    check_level,
+)
 from collabsurvey.instruments.model import Instrument
 from collabsurvey.invariance.consequences_result import ConsequencesResult, said
 from collabsurvey.invariance.levels import Level, refuse_markers
@@ -32,6 +38,9 @@ from collabsurvey.invariance.versions import (
     scores_of,
     slope_frame,
 )
+
+from collabsurvey.responses.engine import as_narwhals, column_names
+from collabsurvey.responses.responses import Responses
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,7 +91,7 @@ def consequences(
     Raises
     ------
     UnknownNameError
-        A released parameter that the model does not have.
+        A released parameter that the model does not have; an outcome that is no column.
     NotEnoughItemsError
         Fewer than two items of a factor would be left.
     OptionError
@@ -118,6 +127,8 @@ def consequences(
         )
 
     found = read()
+    if outcome is not None:
+        _require_outcome(data, found, outcome)
     if any(row.op == "~" for row in found.rows):
         raise NotSupportedError(
             f"{METHOD} in a model with regressions",
@@ -154,6 +165,18 @@ def consequences(
     )
 
 
+def _require_outcome(data: Any, found: Measured, outcome: str) -> None:
+    """Refuse what is no column beside the model."""
+    taken = (*found.prepared.names, *found.factors, found.prepared.answers.group)
+    if not isinstance(outcome, str) or outcome in taken:
+        raise OptionError("outcome", outcome, allowed=("a column that is not in the model",))
+    frame = data.frame if isinstance(data, Responses) else data
+    columns = column_names(as_narwhals(frame))
+    if outcome not in columns:
+        beside = [name for name in columns if name not in taken]
+        raise UnknownNameError("column", outcome, available=beside, where="The data for outcome=")
+
+
 def _left(
     found: Measured, level: Level, released: str | Sequence[str] | PartialResult
 ) -> tuple[frozenset[str], dict[str, tuple[str, ...]]]:
@@ -180,8 +203,6 @@ def _slopes(
     conf_level: float,
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Regress the outcome on all factors together, in all versions."""
-    if outcome in found.prepared.names or outcome in found.factors:
-        raise OptionError("outcome", outcome, allowed=("a column that is not in the model",))
     if found.ordinal:
         raise NotSupportedError(
             f"{METHOD} for slopes with ordered items",

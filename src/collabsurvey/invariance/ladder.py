@@ -32,9 +32,11 @@ from collabsurvey.invariance.levels import (
     effects,
     refuse_markers,
     released,
+    require_factor,
 )
 from collabsurvey.invariance.ordinal_levels import category_notes, ordinal_model, ordinal_table
 from collabsurvey.invariance.reading import Rule
+from collabsurvey.invariance.whose_rows import cluster_notes, with_people
 
 METHOD = "The invariance ladder"
 MANY_GROUPS = 20  # groups from which exact invariance is a lot to ask
@@ -141,6 +143,7 @@ def ladder(
     name = model.title if isinstance(model, Instrument) else "Model"
     ordinal = _is_ordinal(estimator, ordered)
     chosen = chosen_levels(levels, ordinal=ordinal)
+    require_factor(parse(text))
     if repeated is not None:
         from collabsurvey.invariance.longitudinal import longitudinal_ladder
 
@@ -160,11 +163,11 @@ def ladder(
             name=name,
         )
     _refuse_two_levels(text)
-    prepared = prepare(
-        data, text, options_for(estimator, missing, ordered, by, cluster, ordinal=ordinal)
-    )
+    options = options_for(estimator, missing, ordered, by, cluster, ordinal=ordinal)
+    prepared = with_people(prepare(data, text, options), data)
     models, kinds, notes = _models(prepared, text, chosen, partial)
-    notes = [*group_notes(prepared, models[0][1]), *notes, *prepared.notes]
+    groups, small = group_notes(prepared, models[0][1])
+    notes = [*groups, *notes, *cluster_notes(prepared), *prepared.notes]
     answers = prepared.answers
     sizes = [int(answers.of(g).sum()) for g in range(len(answers.labels))]
     return assemble(
@@ -180,6 +183,7 @@ def ladder(
         conf_level=conf_level,
         notes=notes,
         released=kinds.values(),
+        small=small,
     )
 
 
@@ -278,14 +282,18 @@ def _first_order(syntax: Syntax) -> list[str]:
     return [name for name in found if name not in written]
 
 
-def group_notes(prepared: Prepared, model: Model) -> list[str]:
-    """Sizes of the groups; warn of small ones and refuse those no model can be fitted to."""
+def group_notes(prepared: Prepared, model: Model) -> tuple[list[str], dict[str, str]]:
+    """Sizes of the groups, and what to say of small ones by what they are.
+
+    Warns of small ones, and refuses those no model can be fitted to.
+    """
     answers, p = prepared.answers, len(prepared.names)
     sizes = {a: int(answers.of(g).sum()) for g, a in enumerate(answers.labels)}
     own = -(-model.n_free // len(sizes))
     notes = [
         f"Groups: {', '.join(f'{a} ({n})' for a, n in sizes.items())}; the first is the reference."
     ]
+    small = {}
     for label, n in sizes.items():
         if n <= p and not prepared.categories:
             raise NotEnoughDataError(
@@ -298,11 +306,11 @@ def group_notes(prepared: Prepared, model: Model) -> list[str]:
                 "own: its part of every level is mostly chance. Join it with another group, or "
                 "leave it out."
             )
-            notes.append(sentence)
+            small[f"a group of {n}"] = sentence
             warnings.warn(sentence, CollabSurveyWarning, stacklevel=3)
     if len(sizes) > MANY_GROUPS:
         notes.append(
             f"With {len(sizes)} groups, exact equality of every parameter is a lot to ask; "
             "approximate invariance by alignment may suit better (Asparouhov & Muthén, 2014)."
         )
-    return notes
+    return notes, small

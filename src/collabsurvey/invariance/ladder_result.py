@@ -32,6 +32,7 @@ from collabsurvey.invariance.reading import (
     highest,
     judged,
     measures_of,
+    no_minus_zero,
     sentences,
 )
 from collabsurvey.results import Result
@@ -109,6 +110,8 @@ class LadderResult(Result):
         Parameters that were left free in every group.
     converged : bool
         Whether every level reached a minimum.
+    cautions : tuple of str
+        Why what holds is rough: small groups, improper fits up to the highest level.
     """
 
     name: str
@@ -123,6 +126,7 @@ class LadderResult(Result):
     partial: tuple[str, ...]
     converged: bool
     conf_level: float
+    cautions: tuple[str, ...]
     notes: tuple[str, ...]
     fits: Mapping[str, SemResult] = field(repr=False)
     steps: tuple[Step, ...] = field(repr=False)
@@ -184,13 +188,13 @@ class LadderResult(Result):
         said = {True: "yes", False: "no", None: ""}
         columns = {
             "level": list(self.levels),
-            "chi2": frame[f"chi2{tail}"].tolist(),
+            "chi2": no_minus_zero(frame[f"chi2{tail}"].tolist()),
             "df": frame["df"].tolist(),
             "p_value": frame[f"p_value{tail}"].tolist(),
             "cfi": list(cfi),
             "rmsea": list(rmsea),
             "srmr": frame["srmr"].tolist(),
-            "delta_chi2": frame["delta_chi2"].tolist(),
+            "delta_chi2": no_minus_zero(frame["delta_chi2"].tolist()),
             "delta_df": frame["delta_df"].tolist(),
             "delta_p": frame["delta_p"].tolist(),
             "delta_cfi": _changes(cfi),
@@ -228,6 +232,8 @@ class LadderResult(Result):
 
     def _title(self) -> str:
         held = f"{self.highest} level holds" if self.highest else "no level holds"
+        if self.cautions:
+            held = f"{held} (rough: {listed(self.cautions)})"
         return f"invariance by {self.by}: {held}"
 
 
@@ -245,11 +251,13 @@ def assemble(
     conf_level: float,
     notes: Sequence[str],
     released: Collection[str] = (),
+    small: Mapping[str, str] | None = None,
     pairs: Callable[[Analysis], Sequence[MeanPair]] = group_pairs,
 ) -> LadderResult:
     """Judge the fitted levels, word the reading, warn of what did not work.
 
-    `released` says of which kinds the parameters in `partial` are, in the words of `Level.equal`.
+    `released` says of which kinds the parameters in `partial` are, in the words of `Level.equal`;
+    `small` what is too small, with a sentence on it.
     """
     found = judged(steps, rule, ordinal=bool(prepared.categories))
     names = tuple(step.level.name for step in steps)
@@ -271,25 +279,36 @@ def assemble(
         )
     elif faults:
         warnings.warn(" ".join(faults), SingularFitWarning, stacklevel=3)
+    small, top = small or {}, highest(steps, found)
     return LadderResult(
         name=name,
         by=by,
         groups=tuple(labels),
         sizes=tuple(sizes),
         levels=names,
-        highest=highest(steps, found),
+        highest=top,
         holds=dict(zip(names, found.holds, strict=True)),
         rule=found.rule,
         estimator=prepared.options.estimator,
         partial=tuple(partial),
         converged=not lost,
         conf_level=conf_level,
-        notes=tuple(dict.fromkeys((*reading, *faults, *notes))),
+        cautions=(*small, *_improper_levels(steps, top)),
+        # What makes the first sentence rough stands right behind it.
+        notes=tuple(dict.fromkeys((reading[0], *small.values(), *faults, *reading[1:], *notes))),
         fits=Fits(prepared, steps, texts, name, conf_level),
         steps=tuple(steps),
         judged=found,
         pairs=pairs,
     )
+
+
+def _improper_levels(steps: Sequence[Step], top: str | None) -> list[str]:
+    """The levels up to the highest that holds (or the first) with an improper solution."""
+    names = [step.level.name for step in steps]
+    upto = steps[: names.index(top) + 1 if top else 1]
+    found = [step.level.name for step in upto if step.improper]
+    return [f"improper {listed(found)} fit"] if found else []
 
 
 def _of_means(steps: Sequence[Step]) -> Step | None:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from collabsurvey.dimensionality.sem.equality import name_of
 from collabsurvey.dimensionality.sem.model import Parameter
-from collabsurvey.errors import OptionError, UnknownNameError, listed
+from collabsurvey.dimensionality.sem.syntax import Syntax
+from collabsurvey.errors import DataError, OptionError, UnknownNameError, listed
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,15 @@ def released(
             raise UnknownNameError("parameter", text, available=first, where="The model")
         found.add(name)
     return frozenset(found)
+
+
+def require_factor(syntax: Syntax) -> None:
+    """Refuse a model that measures nothing: nothing in it could be measured alike."""
+    if not any(one.op == "=~" for one in syntax.statements):
+        raise DataError(
+            "This model has no factor, so there is no measurement that could be the same in all "
+            "groups. Write `factor =~ items`; for regressions alone see sem()."
+        )
 
 
 def effect_of(row: Parameter, latent: Collection[str]) -> str:

@@ -8,6 +8,7 @@ Grimm (2017) doi:10.1037/met0000075 for ordered items, with the conditions of Wu
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -44,6 +45,7 @@ from collabsurvey.invariance.ordinal_levels import category_notes
 from collabsurvey.invariance.panel import METHOD, Panel, endings, ordered_codes, used_people
 from collabsurvey.invariance.reading import Rule
 from collabsurvey.invariance.waves import read_panel
+from collabsurvey.invariance.whose_rows import cluster_notes
 
 
 def longitudinal_ladder(
@@ -96,14 +98,9 @@ def longitudinal_ladder(
         frame, _skeleton(syntax, ends), replace(options, cluster=clusters, weights=weights)
     )
     models, texts, kinds, more = _models(prepared, syntax, levels, partial, categories, ends)
-    notes += [*more, *prepared.notes]
+    notes += [*more, *cluster_notes(prepared), *prepared.notes]
     if small := _small(len(panel.x), models[0][1]):
-        notes.append(small)
         warnings.warn(small, CollabSurveyWarning, stacklevel=3)
-
-    def pairs(analysis: Analysis) -> list[MeanPair]:
-        return _wave_pairs(analysis, found.latent, ends, panel)
-
     result = assemble(
         prepared,
         climb(models, prepared.material),
@@ -117,7 +114,11 @@ def longitudinal_ladder(
         conf_level=conf_level,
         notes=notes,
         released=kinds.values(),
-        pairs=pairs,
+        small={f"{len(panel.x)} people": small} if small else {},
+        # No function of its own in here: such a result could not be pickled.
+        pairs=functools.partial(
+            _wave_pairs, latent=found.latent, ends=ends, waves=panel.waves, sizes=panel.sizes
+        ),
     )
     return replace(result, notes=tuple(_of_waves(one) for one in result.notes))
 
@@ -217,13 +218,17 @@ def _compiled(prepared: Prepared, syntax: Syntax, rows: Sequence[Parameter]) -> 
 
 
 def _wave_pairs(
-    found: Analysis, latent: Sequence[str], ends: Sequence[str], panel: Panel
+    found: Analysis,
+    latent: Sequence[str],
+    ends: Sequence[str],
+    waves: Sequence[str],
+    sizes: Sequence[int],
 ) -> list[MeanPair]:
     """Means that are free in the waves after the first, each with its reference there."""
     rows = found.model.parameters
     place = {(row.lhs, row.op, row.rhs): i for i, row in enumerate(rows)}
     caused = {row.rhs for row in rows if row.op == "=~"}
-    sizes, pairs = panel.sizes, []
+    pairs = []
     for name in latent:
         reference = name + ends[0]
         for w in range(1, len(ends)):
@@ -234,8 +239,8 @@ def _wave_pairs(
             pairs.append(
                 MeanPair(
                     name,
-                    panel.waves[w],
-                    panel.waves[0],
+                    waves[w],
+                    waves[0],
                     mean,
                     place[own, "~~", own],
                     place[reference, "~~", reference],

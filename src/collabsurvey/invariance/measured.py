@@ -26,9 +26,10 @@ from collabsurvey.errors import (
     listed,
 )
 from collabsurvey.instruments.model import Instrument
-from collabsurvey.invariance.levels import CONTINUOUS, Level, effect_of
+from collabsurvey.invariance.levels import CONTINUOUS, Level, effect_of, require_factor
 from collabsurvey.invariance.levels import ORDINAL as ORDINAL_LEVELS
 from collabsurvey.invariance.ordinal_levels import ordinal_model, ordinal_table
+from collabsurvey.invariance.whose_rows import with_people
 from collabsurvey.moments.respondents import cluster_column
 from collabsurvey.moments.split import role_or_column
 from collabsurvey.responses.responses import Responses
@@ -117,12 +118,13 @@ def measured(
     if not isinstance(text, str) or not text.strip():
         raise OptionError("model", model, allowed=("a model text, or an Instrument",))
     syntax = parse(text)
+    require_factor(syntax)
     if syntax.levels == 2:
         raise NotSupportedError(
             f"{method} with two levels",
             instead="Leave out `level:` and give cluster= for robust errors.",
         )
-    weights = None
+    weights, given = None, data
     if extra:
         text = f"{text}\n{extra}"
         syntax = parse(text)
@@ -146,7 +148,7 @@ def measured(
         None,
         "normal",
     )
-    prepared = prepare(data, text, options)
+    prepared = with_people(prepare(data, text, options), given)
     if prepared.categories:
         rows = ordinal_table(prepared, syntax)
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import isfinite, nan
+from math import nan
 from typing import TYPE_CHECKING, Literal
 
 from collabsurvey.dimensionality.cfa import sem_result
@@ -17,6 +17,7 @@ from collabsurvey.display.charts import ACCENT, INK, QUIET, chart_height, name_a
 from collabsurvey.errors import CollabSurveyWarning
 from collabsurvey.invariance.levels import Level
 from collabsurvey.invariance.measured import Measured
+from collabsurvey.invariance.reading import index_version, no_minus_zero
 from collabsurvey.invariance.releases import ReleaseTest, same_items
 from collabsurvey.results import Result
 
@@ -65,12 +66,15 @@ class PartialResult(Result):
     trace : pandas.DataFrame
         One row a candidate and step: `level, step, parameter, item, statistic, df, p_value,
         p_adjusted, change, decision`, and for what was released chi-square, CFI and RMSEA before
-        and after. `change` is the largest difference from the first group that would show.
+        and after, of the kind in `models`. `change` is the largest difference from the first group that would show.
         Decisions: "released", "kept", "held" (significant, but too few items would be left),
         "limit" (significant, but `most` was reached), "untestable".
     models : pandas.DataFrame
         One row a fitted model: `level, step, released, chi2, df, cfi, rmsea, srmr, delta_chi2,
-        delta_df, delta_p`; differences from the final model of the level before.
+        delta_df, delta_p`; differences from the final model of the level before. CFI and RMSEA
+        are of one kind in all rows, `version`.
+    version : "robust", "scaled" or ""
+        Kind of CFI and RMSEA: robust where every model has it, as in `ladder`.
     holds : bool
         Whether the last level, with what was released, is not worse than the one before.
     """
@@ -82,6 +86,7 @@ class PartialResult(Result):
     same: dict[str, tuple[str, ...]]
     trace: pd.DataFrame
     models: pd.DataFrame
+    version: str
     holds: bool
     alpha: float
     correction: Correction
@@ -103,6 +108,9 @@ class PartialResult(Result):
         """Models of the search: what each release changed."""
         shown = self.models
         columns = {str(name): shown[name].tolist() for name in shown.columns}
+        for name in ("chi2", "delta_chi2"):
+            columns[name] = no_minus_zero(columns[name])
+        kind = f" ({self.version})" if self.version else ""
         found = ", ".join(self.released) if self.released else "nothing released"
         found += "" if self.holds else " (does not hold)"
         return Table(
@@ -117,6 +125,7 @@ class PartialResult(Result):
                 "delta_p": "p",
                 **dict.fromkeys(INDICES, ".3f"),
             },
+            labels={"cfi": f"CFI{kind}", "rmsea": f"RMSEA{kind}", "srmr": "SRMR"} if kind else {},
         )
 
     def chart(self) -> Chart:
@@ -204,14 +213,16 @@ def partial_result(
             f"{', '.join(marker)} sets the unit of its factor where the first loading is 1 (as in "
             "`ladder`): write an item that is the same first in the model before using partial=.",
         )
+    kind = index_version([one.analysis.measures for one in steps], ordinal=found.ordinal)
     return PartialResult(
         by=found.prepared.answers.group,
         groups=found.groups,
         level=last.level,
         released=released,
         same={name: same_items(found, levels[-1], released, name) for name in found.factors},
-        trace=_trace(steps, tried),
-        models=_models(steps),
+        trace=_trace(steps, tried, kind),
+        models=_models(steps, kind),
+        version=kind.lstrip("_"),
         holds=holds,
         alpha=alpha,
         correction=correction,
@@ -227,10 +238,9 @@ def _markers(found: Measured, released: Sequence[str]) -> list[str]:
     return [name for name in released if name in first]
 
 
-def _index(analysis: Analysis, name: str) -> float:
-    """A fit index, its robust version where there is one."""
-    robust = analysis.measures.get(f"{name}_robust", nan)
-    return robust if isfinite(robust) else analysis.measures.get(name, nan)
+def _index(analysis: Analysis, name: str, kind: str) -> float:
+    """A fit index, CFI and RMSEA in the version with this suffix."""
+    return analysis.measures.get(name if name == "srmr" else f"{name}{kind}", nan)
 
 
 def _chi2(analysis: Analysis) -> float:
@@ -238,7 +248,7 @@ def _chi2(analysis: Analysis) -> float:
     return test.statistic if test.scaled is None else test.scaled.statistic
 
 
-def _models(steps: Sequence[Step]) -> pd.DataFrame:
+def _models(steps: Sequence[Step], kind: str) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame(
@@ -249,7 +259,7 @@ def _models(steps: Sequence[Step]) -> pd.DataFrame:
                 "released": ", ".join(one.released),
                 "chi2": _chi2(one.analysis),
                 "df": one.analysis.df,
-                **{name: _index(one.analysis, name) for name in INDICES},
+                **{name: _index(one.analysis, name, kind) for name in INDICES},
                 "delta_chi2": nan if one.test is None else one.test.statistic,
                 "delta_df": nan if one.test is None else one.test.df,
                 "delta_p": nan if one.test is None else one.test.p_value,
@@ -266,7 +276,7 @@ TRACE = (
 )  # fmt: skip
 
 
-def _trace(steps: Sequence[Step], tried: Sequence[Tried]) -> pd.DataFrame:
+def _trace(steps: Sequence[Step], tried: Sequence[Tried], kind: str) -> pd.DataFrame:
     import pandas as pd
 
     models = {(one.level, one.step): one.analysis for one in steps}
@@ -289,6 +299,6 @@ def _trace(steps: Sequence[Step], tried: Sequence[Tried]) -> pd.DataFrame:
             model = models.get((one.level, place)) if one.decision == "released" else None
             row[f"chi2_{when}"] = nan if model is None else _chi2(model)
             for name in ("cfi", "rmsea"):
-                row[f"{name}_{when}"] = nan if model is None else _index(model, name)
+                row[f"{name}_{when}"] = nan if model is None else _index(model, name, kind)
         rows.append(row)
     return pd.DataFrame(rows, columns=list(TRACE))

@@ -21,6 +21,7 @@ from collabsurvey.invariance.releases import (
     score_tests,
     wald_test,
 )
+from collabsurvey.invariance.whose_rows import cluster_notes
 
 
 @dataclass(eq=False)
@@ -206,7 +207,7 @@ def search_notes(search: Search, levels: Sequence[Level]) -> tuple[str, ...]:
     answers = prepared.answers
     sizes = [f"{label} ({int(answers.of(g).sum())})" for g, label in enumerate(answers.labels)]
     notes.append(f"Groups: {', '.join(sizes)}; the first is the reference.")
-    return (*notes, *prepared.notes)
+    return (*notes, *cluster_notes(prepared), *prepared.notes)
 
 
 def _share(search: Search) -> float:

@@ -257,5 +257,10 @@ def p_words(p: float) -> str:
     return "p < .001" if p < 0.001 else f"p = {p:.3f}".replace("0.", ".", 1)
 
 
+def no_minus_zero(values: Sequence[float]) -> list[float]:
+    """Chi-squares for a table of two decimals, in which rounding does not become "−0.00"."""
+    return [0.0 if abs(one) < 0.005 else one for one in values]
+
+
 def _short(value: float) -> str:
     return f"{value:.3f}".replace("0.", ".", 1)

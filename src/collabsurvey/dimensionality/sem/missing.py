@@ -37,7 +37,8 @@ class MissingNormal:
     """Likelihood-ratio chi-square of rows with gaps against the saturated model.
 
     Takes the rows (n, p) of each group, NaN for missing, in the order of the model's observed
-    variables, and optionally weights (n,) for each, which make it a pseudo-likelihood.
+    variables, and optionally weights (n,) for each, which make it a pseudo-likelihood. Names of
+    items and of groups ("" for one sample) are for errors.
     `samples` holds the saturated (maximum likelihood) moments. Rows without any answer count
     nowhere but in `n_empty`.
     """
@@ -48,15 +49,17 @@ class MissingNormal:
         *,
         weights: Sequence[FloatArray | None] | None = None,
         items: Sequence[str] | None = None,
+        groups: Sequence[str] | None = None,
     ) -> None:
         names = tuple(items or (f"item {i + 1}" for i in range(rows[0].shape[1])))
         given = weights if weights is not None else [None] * len(rows)
         self._data: list[GapData] = []
         samples, reached = [], []
-        for x, weight in zip(rows, given, strict=True):
+        called = groups or _numbered(len(rows))
+        for x, weight, group in zip(rows, given, called, strict=True):
             data = gap_data(x, weight)
-            check_answers(data, names)
-            mean, cov, converged = saturated_moments(data, names)
+            check_answers(data, names, group=group)
+            mean, cov, converged = saturated_moments(data, names, group=group)
             self._data.append(data)
             samples.append(Sample(n=data.n, cov=cov, mean=mean, rows=x, weights=weight))
             reached.append(converged)
@@ -239,3 +242,8 @@ def _mean_slopes(slopes: Derivatives) -> FloatArray:
     if slopes.mean is None:
         raise ValueError("full-information maximum likelihood needs a mean structure")
     return slopes.mean
+
+
+def _numbered(n: int) -> list[str]:
+    """Names of groups that have none; "" for a single one."""
+    return [""] if n == 1 else [str(i + 1) for i in range(n)]

@@ -32,15 +32,16 @@ SETTLED = 1e-11  # step of EM in standard deviations; with so few steps the rest
 GAIN = 1e-14  # of chi-square per row that a last step of Newton's method promises
 
 
-def check_answers(data: GapData, items: Sequence[str]) -> None:
-    """Refuse constant items, and pairs that nobody answered together."""
+def check_answers(data: GapData, items: Sequence[str], *, group: str = "") -> None:
+    """Refuse constant items, and pairs that nobody answered together; `group` is for the words."""
+    place = f" in group {group!r}" if group else ""
     counts = np.diag(data.coverage)
     if not counts.all():
         empty = listed(items[i] for i in np.flatnonzero(counts == 0).tolist())
-        raise DataError(f"Nobody answered {empty}. Leave it out of the model.")
+        raise DataError(f"Nobody{place} answered {empty}. Leave it out of the model.")
     for name, item in zip(items, data.x[data.used].T, strict=True):
         if np.nanmin(item) == np.nanmax(item):
-            raise NoVarianceError(f"item {name!r}", method=METHOD)
+            raise NoVarianceError(f"item {name!r}{place}", method=METHOD)
     first, second = np.nonzero(np.triu(data.coverage == 0))
     if len(first):
         pairs = listed(
@@ -48,19 +49,24 @@ def check_answers(data: GapData, items: Sequence[str]) -> None:
             for i, j in zip(first.tolist(), second.tolist(), strict=True)
         )
         raise DataError(
-            f"No respondent answered both items of a pair: {pairs}. Their covariance cannot be "
+            f"No respondent{place} answered both items of a pair: {pairs}. Their covariance cannot be "
             "estimated, so there is nothing to compare the model with. Leave one of them out."
         )
 
 
-def saturated_moments(data: GapData, items: Sequence[str]) -> tuple[FloatArray, FloatArray, bool]:
-    """Return mean (p,), covariance (p, p) and whether the maximum was reached."""
+def saturated_moments(
+    data: GapData, items: Sequence[str], *, group: str = ""
+) -> tuple[FloatArray, FloatArray, bool]:
+    """Return mean (p,), covariance (p, p) and whether the maximum was reached.
+
+    `group` names the group in the error.
+    """
     mean, cov = data.centre, _pairwise(data)
     newton = len(mean) <= MOST_ITEMS
     for step in range(MOST_STEPS):
         at = gap_sums(data, mean, cov)
         if at is None or _lowest(cov) < SMALLEST_EIGENVALUE:
-            raise DataError(_singular(cov, items))
+            raise DataError(_singular(cov, items, group))
         if newton and step >= EM_STEPS:
             found = _newton(data, at, mean, cov)
             if found is not None:
@@ -126,12 +132,13 @@ def _lowest(cov: FloatArray) -> float:
     return float(np.linalg.eigvalsh(cov / np.outer(sd, sd))[0])
 
 
-def _singular(cov: FloatArray, items: Sequence[str]) -> str:
+def _singular(cov: FloatArray, items: Sequence[str], group: str) -> str:
     sd = np.sqrt(np.maximum(np.diag(cov), 1e-300))
     aliased = aliased_columns(cov / np.outer(sd, sd), tolerance=FOLLOWS)
     names = listed(items[i] for i in aliased) if aliased else "some of them"
+    place = f" in group {group!r}" if group else ""
     return (
-        "The covariance matrix of the items cannot be estimated: in the answers given, some "
-        f"items follow exactly from others ({names}), or there are too few respondents. "
+        f"The covariance matrix of the items cannot be estimated{place}: in the answers given, "
+        f"some items follow exactly from others ({names}), or there are too few respondents. "
         "Leave items out, or bring groups together."
     )
