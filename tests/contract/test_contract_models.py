@@ -404,6 +404,56 @@ def test_a_variance_is_tested_at_its_border() -> None:
     assert found.p_value == pytest.approx(0.5 * chi2.sf(found.statistic, 1), rel=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("smaller", "larger"),
+    [
+        (
+            lambda: R.ols("y ~ x", TABLE, weights="w1"),
+            lambda: R.mixed("y ~ x + (1 | g)", TABLE),
+        ),
+        (
+            lambda: R.ols("y ~ x", TABLE),
+            lambda: R.mixed("y ~ x + (1 | g)", TABLE, weights="w1"),
+        ),
+        (
+            lambda: R.mixed("y ~ x + (1 | mm(g, other))", TABLE),
+            lambda: R.mixed(
+                "y ~ x + (1 | mm(g, other, weights=(w1, w2))) + (1 + x | rater)", TABLE
+            ),
+        ),
+    ],
+)
+def test_models_that_are_not_within_each_other(
+    smaller: Callable[[], Any], larger: Callable[[], Any]
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        models = smaller(), larger()
+    with pytest.raises(CollabSurveyError):
+        R.likelihood_ratio(*models)
+
+
+def test_another_residual_structure_is_not_the_same_model() -> None:
+    plain = R.mixed("y ~ x + (1 | g)", TABLE)
+    with pytest.raises(CollabSurveyError) as caught:
+        R.likelihood_ratio(plain, R.mixed("y ~ x + (1 | g)", TABLE, residual="ar1(wave)"))
+    assert "the same" not in str(caught.value)
+
+
+def test_counts_that_vary_little_give_no_warning_of_numpy() -> None:
+    R.counts("count ~ x", TABLE, family="negbin")
+    result = R.mixed_counts("count ~ x + (1 | g)", TABLE, family="negbin")
+    assert result.fit["negbin_shape"] == np.inf
+    assert any("shape is infinite" in note for note in result.notes)
+
+
+def test_an_expected_count_says_for_what_exposure(fits: dict[str, Any]) -> None:
+    line = next(
+        x for x in fits["mixed_counts"].explain(data=TABLE).splitlines() if "typical case is" in x
+    )
+    assert "months" in line.split("typical case is")[1]
+
+
 @pytest.mark.parametrize("name", FITS)
 def test_predictions_keep_rows_and_engine(fits: dict[str, Any], name: str) -> None:
     moved = TABLE.sample(frac=1, random_state=5)

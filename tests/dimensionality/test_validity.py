@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from collabsurvey.dimensionality import given_correlations
+from collabsurvey.dimensionality import cfa, given_correlations
 from collabsurvey.dimensionality.htmt import htmt
 from collabsurvey.dimensionality.sem import validity_kernels as kernels
 from collabsurvey.dimensionality.sem.compile import build
@@ -814,3 +814,30 @@ def test_no_warning_for_an_ordinary_model() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         validity(hs1939())
+
+
+def test_a_bifactor_model_is_not_read() -> None:
+    rng = np.random.default_rng(8)
+    n = 900
+    general, specific = rng.normal(size=(n, 1)), rng.normal(size=(n, 3))
+    x = 0.6 * general + 0.5 * np.repeat(specific, 4, axis=1) + 0.6 * rng.normal(size=(n, 12))
+    names = [f"y{i + 1}" for i in range(12)]
+    parts = [names[:4], names[4:8], names[8:]]
+    text = "\n".join(
+        f"{factor} =~ {' + '.join(items)}"
+        for factor, items in zip(["g", "a", "b", "c"], [names, *parts], strict=True)
+    )
+    fit = cfa(pd.DataFrame(x, columns=names), text, orthogonal=True)
+    result = validity(fit)
+    assert set(result.pairs["reading"]) == {"not meant for this model"}
+    said = [note for note in result.notes if "not meant for a bifactor model" in note]
+    assert len(said) == 1
+    assert "g has those of a, b, c" in said[0]
+    for words in ("different things", "Fornell–Larcker holds", "Less than half", "Cut-offs"):
+        assert not any(words in note for note in result.notes)
+    assert result.pairs_table().notes == ()
+
+
+def test_data_are_no_fitted_model() -> None:
+    with pytest.raises(DataError, match=r"takes the result of cfa\(\).*a DataFrame"):
+        validity(dataset("hs1939"))  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ from collabsurvey.dimensionality.correlate import ItemCorrelations, given_correl
 from collabsurvey.dimensionality.efa import efa, pca
 from collabsurvey.dimensionality.efa_result import EfaResult
 from collabsurvey.dimensionality.htmt import HtmtResult, htmt
+from collabsurvey.dimensionality.nested import NestedResult, nested
 from collabsurvey.dimensionality.polychoric import polychoric, tetrachoric
 from collabsurvey.dimensionality.polychoric_result import PolychoricResult
 from collabsurvey.dimensionality.polyserial import PolyserialResult, polyserial
@@ -13,20 +14,24 @@ from collabsurvey.dimensionality.retention_result import RetentionResult
 from collabsurvey.dimensionality.sem_result import SemResult
 from collabsurvey.dimensionality.validity import validity
 from collabsurvey.dimensionality.validity_result import ValidityResult
+from collabsurvey.dimensionality.wald_result import WaldTestResult, wald_test
 
 __all__ = [
     "EfaResult",
     "HtmtResult",
     "ItemCorrelations",
+    "NestedResult",
     "PolychoricResult",
     "PolyserialResult",
     "RetentionResult",
     "SemResult",
     "ValidityResult",
+    "WaldTestResult",
     "cfa",
     "efa",
     "given_correlations",
     "htmt",
+    "nested",
     "pca",
     "polychoric",
     "polyserial",
@@ -34,4 +39,5 @@ __all__ = [
     "sem",
     "tetrachoric",
     "validity",
+    "wald_test",
 ]

@@ -138,8 +138,9 @@ def nested(
         Two or more models of the same answers by the same estimator, in any order.
     method : "auto", "standard", "satorra-bentler-2001", "satorra-bentler-2010", "satorra-2000"
         "auto" is lavaan's choice: the plain difference for ML, GLS and ULS; Satorra & Bentler
-        (2001) for MLR, MLM and WLSM, and their test of 2010 where the factor of 2001 is not
-        positive (a note says so); Satorra (2000), scaled and shifted, for WLSMV and ULSMV.
+        (2001) for MLR, MLM and WLSM, and for the first two their test of 2010 where the factor of
+        2001 is not positive (a note says so); Satorra (2000), scaled and shifted, for WLSMV and
+        ULSMV.
     names : sequence of str, optional
         What the models are called, in the order given; None for their own names, or model 1, 2, …
 
@@ -193,7 +194,7 @@ def nested(
         estimator=ordered[0].estimator,
         version=VERSIONS[version],
         n_obs=ordered[0].n_obs,
-        notes=tuple(_notes(ordered, called, tests, version, possible[0])),
+        notes=tuple(_notes(ordered, called, tests, version, method)),
     )
 
 
@@ -258,7 +259,7 @@ def _notes(
     names: Sequence[str],
     tests: Sequence[StepTest],
     version: str,
-    default: str,
+    method: Method,
 ) -> list[str]:
     """Sentences a reader needs to read the numbers rightly."""
     used = dict.fromkeys(one.method for one in tests if one.method)
@@ -272,19 +273,22 @@ def _notes(
     if version:
         notes.append(f"CFI and RMSEA are the {VERSIONS[version]} ones.")
     for name, test in zip(names[1:], tests, strict=True):
-        if default == "satorra-bentler-2001" and test.method == "satorra-bentler-2010":
-            notes.append(f"{name}: tested by Satorra & Bentler (2010), whose factor is positive.")
         if isnan(test.statistic):
             notes.append(
                 f"{name}: no test, since the information of a model is singular or the factor of "
-                "the correction is not positive."
+                "the correction is not positive. Such restrictions are often far from the data."
             )
-        elif test.statistic < 0:
+        elif method == "auto" and test.method == "satorra-bentler-2010":
+            notes.append(
+                f"{name}: tested by Satorra & Bentler (2010), since the factor of 2001 is not "
+                "positive."
+            )
+        if test.statistic < 0:
             notes.append(
                 f"{name} fits better than the freer model above it, which then is not at its "
                 "best fit: give that one other start values."
             )
-    if default != "standard" and "standard" in used:
+    if results[0].analysis.assessed.test.scaled is not None and "standard" in used:
         notes.append("The plain difference is not corrected for answers that are not normal.")
     if results[0].estimator in ("ULS", "DWLS"):
         notes.append(

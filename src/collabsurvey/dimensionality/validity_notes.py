@@ -129,8 +129,10 @@ def item_notes(given: Measurement) -> tuple[list[str], str]:
 
 
 def shared_by_general(given: Measurement) -> list[tuple[str, list[str]]]:
-    """General factors: each with the factors whose items are all its own and that it is
-    uncorrelated with, as in a bifactor model."""
+    """General factors of a bifactor model, each with its specific ones.
+
+    The items of a specific factor are some of the general one's, and the two are uncorrelated.
+    """
     member, cov = given.member, given.factor_cov
     out = []
     for g, name in enumerate(given.factors):

@@ -9,7 +9,12 @@ from typing import Any
 import pandas as pd
 
 from collabsurvey.dimensionality.overlap import pair_names, square
-from collabsurvey.dimensionality.validity_words import CUT_OFFS, MEANING, distinct_chart
+from collabsurvey.dimensionality.validity_words import (
+    CUT_OFFS,
+    MEANING,
+    NOT_MEANT,
+    distinct_chart,
+)
 from collabsurvey.display import Chart, Table
 from collabsurvey.display.charts import dot_chart
 from collabsurvey.errors import OptionError
@@ -105,7 +110,7 @@ class ValidityResult(Result):
         return Table(
             "Are the factors different things?",
             columns,
-            tuple(note for note in (MEANING, CUT_OFFS) if len(frame)),
+            (MEANING, CUT_OFFS) if frame["reading"].ne(NOT_MEANT).any() else (),
             formats=dict.fromkeys(shown, ".2f"),
             labels={
                 "htmt": "HTMT", "htmt_ci_low": "low", "htmt_ci_high": "high", "htmt2": "HTMT2",

@@ -13,7 +13,6 @@ import numpy as np
 from scipy.special import ndtri
 
 from collabsurvey.dimensionality.sem.chi_square import p_value
-from collabsurvey.dimensionality.sem.estimators import RECIPES
 from collabsurvey.dimensionality.sem.wald import wald
 from collabsurvey.dimensionality.sem_result import SemResult
 from collabsurvey.display import Chart, Table
@@ -156,7 +155,7 @@ def wald_test(result: SemResult, equalities: str | Sequence[str]) -> WaldTestRes
     if not result.converged:
         raise DataError(f"{result.name} did not converge, so that nothing can be tested.")
     found = wald(result.model, result.theta, result.vcov, equalities)
-    kind = "model-based" if RECIPES[result.estimator].errors == "standard" else "robust"
+    kind = "model-based" if result.analysis.material.recipe.errors == "standard" else "robust"
     what = "the equality does" if found.df == 1 else "not all of the equalities"
     notes = [
         f"{result.estimator} with {kind} standard errors. A small p says that "

@@ -38,7 +38,6 @@ from collabsurvey.invariance.versions import (
     scores_of,
     slope_frame,
 )
-
 from collabsurvey.responses.engine import as_narwhals, column_names
 from collabsurvey.responses.responses import Responses
 

@@ -105,8 +105,8 @@ def ladder(
     OptionError, UnknownNameError, FaultsError
         A level, column, item or parameter that does not exist; a model that is not understood.
     DataError, NotEnoughDataError, NoVarianceError
-        `by` has one value or more than 100; a group is too small for the model; an item does not
-        vary in a group, which is named.
+        The model has no factor; `by` has one value or more than 100; a group is too small for the
+        model; an item does not vary in a group, which is named.
     NotSupportedError
         An estimator whose differences cannot be tested, or a model of two levels.
 

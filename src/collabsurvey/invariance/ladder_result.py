@@ -186,7 +186,7 @@ class LadderResult(Result):
         tail = "_scaled" if "chi2_scaled" in first.measures else ""
         cfi, rmsea, kind = self.judged.cfi, self.judged.rmsea, self.judged.version
         said = {True: "yes", False: "no", None: ""}
-        columns = {
+        columns: dict[str, Sequence[object]] = {
             "level": list(self.levels),
             "chi2": no_minus_zero(frame[f"chi2{tail}"].tolist()),
             "df": frame["df"].tolist(),
@@ -378,4 +378,6 @@ def _row(
 
 
 def _changes(values: Sequence[float]) -> list[float]:
-    return [nan, *(b - a for a, b in pairwise(values))]
+    """Changes from level to level, for a table of three decimals without "−0.000"."""
+    changes = [b - a for a, b in pairwise(values)]
+    return [nan, *(0.0 if abs(one) < 0.0005 else one for one in changes)]

@@ -66,7 +66,8 @@ class PartialResult(Result):
     trace : pandas.DataFrame
         One row a candidate and step: `level, step, parameter, item, statistic, df, p_value,
         p_adjusted, change, decision`, and for what was released chi-square, CFI and RMSEA before
-        and after, of the kind in `models`. `change` is the largest difference from the first group that would show.
+        and after, of the kind in `models`. `change` is the largest difference from the first
+        group that would show.
         Decisions: "released", "kept", "held" (significant, but too few items would be left),
         "limit" (significant, but `most` was reached), "untestable".
     models : pandas.DataFrame

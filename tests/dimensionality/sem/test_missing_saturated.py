@@ -180,8 +180,14 @@ def test_an_item_nobody_answered_is_named() -> None:
 
 def test_a_group_without_answers_is_refused() -> None:
     x = gappy(60, 3, 0.1, seed=9)
-    with pytest.raises(DataError, match="Nobody answered trust1, trust2, trust3"):
+    with pytest.raises(DataError, match="Nobody in group '2' answered trust1, trust2, trust3"):
         MissingNormal([x, np.full((5, 3), np.nan)], items=["trust1", "trust2", "trust3"])
+
+
+def test_the_group_whose_moments_cannot_be_had_is_named() -> None:
+    many, few = gappy(60, 3, 0.1, seed=9), gappy(60, 3, 0.0, seed=9)[:3]
+    with pytest.raises(DataError, match="cannot be estimated in group 'leaders': in the answers"):
+        MissingNormal([many, few], groups=["teachers", "leaders"])
 
 
 @pytest.mark.parametrize("gaps", [0.0, 0.1])

@@ -1,9 +1,9 @@
 """Test of a restricted against a freer model, as the estimator asks for.
 
 ML, GLS: difference of the chi-squares. MLR, MLM, WLSM: Satorra & Bentler (2001,
-doi:10.1007/BF02296192), and where its factor turns out negative Satorra & Bentler (2010,
-doi:10.1007/s11336-009-9135-y). WLSMV, ULSMV: Satorra (2000) with scaling and shift. All are
-lavaan's defaults but the second, which lavaan has on request.
+doi:10.1007/BF02296192), and where its factor turns out negative, for MLR and MLM, Satorra &
+Bentler (2010, doi:10.1007/s11336-009-9135-y). WLSMV, ULSMV: Satorra (2000) with scaling and
+shift. All are lavaan's defaults but the test of 2010, which lavaan has on request.
 """
 
 from __future__ import annotations
@@ -184,14 +184,15 @@ def _difference(restricted: Analysis, free: Analysis, method: Method) -> Differe
     if chosen == "satorra-bentler-2010":
         return _positive(restricted, free)
     found = satorra_bentler_2001(after, before)
-    return _positive(restricted, free) if method == "auto" and not found.factor > 0 else found
+    fails = method == "auto" and not found.factor > 0
+    return _positive(restricted, free) if fails else found
 
 
 def _positive(restricted: Analysis, free: Analysis) -> Difference | None:
-    """The test of 2010, whose factor cannot be negative."""
+    """The test of 2010; its factor is positive, but for observed information far from the data."""
     material = free.material
-    if isinstance(material.discrepancy, TwoLevelNormal):
-        return None  # moments of two levels are not those of one sample
+    if not material.recipe.normal or isinstance(material.discrepancy, TwoLevelNormal):
+        return None  # its kernel is for moments of one sample of continuous answers
     moved = at_restricted(free.fit, in_order(restricted.fit, free.fit), material.samples)
     there = assess(finished(free.model, material.discrepancy, moved.x), material, free.df)
     if there.test.scaled is None:

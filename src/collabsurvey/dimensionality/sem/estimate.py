@@ -26,7 +26,7 @@ from collabsurvey.dimensionality.sem.moments import Derivatives, Discrepancy, Im
 from collabsurvey.numerics.linalg import read_only
 from collabsurvey.numerics.typing import FloatArray
 
-MOST_ITERATIONS = 500
+MOST_ITERATIONS = 300
 SETTLED = 1e-13  # expected gain of the next step, in units of chi-square, per respondent
 NEAR = 2.0  # expected gain, in units of chi-square, below which Newton's steps take over
 SLOW = 15  # scoring steps after which they do in any case
@@ -69,7 +69,7 @@ def fit(
         curved = discrepancy.information(at, change, model.n_free)
         if gain < NEAR or n > SLOW:
             curved = _observed(model, discrepancy, theta, at, change, curved)
-        curved = model.reduce.T @ curved @ model.reduce
+        curved = model.reduced(curved)
         step, gain = _step(curved, slope, damping)
         if gain < limit:
             converged = True
@@ -106,7 +106,7 @@ def finished(
     information = np.full((model.n_unique, model.n_unique), np.nan)
     if np.isfinite(value):
         free = discrepancy.information(at, change, model.n_free)
-        information = model.reduce.T @ free @ model.reduce
+        information = model.reduced(free)
     return Fit(
         model, theta, x, value, tuple(at), change, information, converged, n_iterations, gain
     )
@@ -117,7 +117,7 @@ def observed_information(fit: Fit, discrepancy: Discrepancy) -> FloatArray:
     free = discrepancy.curvature(fit.implied, fit.derivatives, fit.model.n_free)
     slopes = discrepancy.slopes(fit.implied)
     free = free + moment_curvature(fit.model.blocks, fit.theta, slopes) / 2
-    return np.asarray(fit.model.reduce.T @ free @ fit.model.reduce)
+    return fit.model.reduced(free)
 
 
 def _observed(
@@ -132,7 +132,7 @@ def _observed(
     free = discrepancy.curvature(at, change, model.n_free)
     free = free + moment_curvature(model.blocks, theta, discrepancy.slopes(at)) / 2
     try:
-        np.linalg.cholesky(model.reduce.T @ free @ model.reduce)
+        np.linalg.cholesky(model.reduced(free))
     except np.linalg.LinAlgError:
         return expected
     return free

@@ -19,7 +19,7 @@ from collabsurvey.dimensionality.sem.implied import derivatives
 from collabsurvey.dimensionality.sem.model import Block, Model, Parameter
 from collabsurvey.dimensionality.sem.syntax import SOURCE
 from collabsurvey.errors import FaultsError, listed
-from collabsurvey.numerics.typing import FloatArray
+from collabsurvey.numerics.typing import FloatArray, IntArray
 
 TOLERANCE = 1e-8  # singular value, against the largest, below which a direction is open
 SEED = 1950  # the values are arbitrary, but the same in every call
@@ -53,10 +53,14 @@ def open_parts(model: Model) -> tuple[tuple[Parameter, ...], ...]:
     jacobian = _jacobian(model)
     scale = np.linalg.norm(jacobian, axis=0)
     jacobian = jacobian / np.where(scale > 0, scale, 1.0)
-    _, values, right = np.linalg.svd(jacobian, full_matrices=True)
-    rank = int((values > TOLERANCE * values.max(initial=1.0)).sum())
-    null = right[rank:]
-    together = np.abs(null.T @ null) > 1e-6  # projection onto the open directions
+    together = np.zeros((model.n_unique, model.n_unique), dtype=bool)
+    for columns in _apart(model):
+        own = jacobian[:, columns]
+        _, values, right = np.linalg.svd(own[own.any(axis=1)], full_matrices=True)
+        rank = int((values > TOLERANCE * values.max(initial=1.0)).sum())
+        null = right[rank:]
+        # projection onto the open directions
+        together[np.ix_(columns, columns)] = np.abs(null.T @ null) > 1e-6
     left = set(np.flatnonzero(together.any(axis=0)).tolist())
     free = [one for one in model.parameters if one.free]
     parts = []
@@ -69,6 +73,13 @@ def open_parts(model: Model) -> tuple[tuple[Parameter, ...], ...]:
         rows = np.flatnonzero(model.reduce[:, sorted(part)].any(axis=1)).tolist()
         parts.append(tuple(free[row] for row in rows))
     return tuple(parts)
+
+
+def _apart(model: Model) -> list[IntArray]:
+    """Parameters that share no moment: those of each group, unless something is equal."""
+    if model.unconstrained and model.levels == 1:
+        return [block.which for block in model.blocks]
+    return [np.arange(model.n_unique)]
 
 
 def _jacobian(model: Model) -> FloatArray:

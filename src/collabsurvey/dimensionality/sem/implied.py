@@ -236,14 +236,20 @@ def gradient(blocks: Sequence[Block], theta: AnyArray, slopes: Sequence[Slopes])
 def moment_curvature(
     blocks: Sequence[Block], theta: FloatArray, slopes: Sequence[Slopes]
 ) -> FloatArray:
-    """Second derivatives (n_free, n_free) of the moments, weighted by the slopes held fixed."""
+    """Second derivatives (n_free, n_free) of the moments, weighted by the slopes held fixed.
+
+    Block by block, since the parameters of one block do not move the moments of another.
+    """
     n = len(theta)
-    out = np.empty((n, n))
-    width = max(len(block.observed) ** 2 for block in blocks)
-    step = max(CELLS // width, 1)
-    for start in range(0, n, step):
-        rows = np.arange(start, min(start + step, n))
-        points = np.repeat(theta[None].astype(np.complex128), len(rows), axis=0)
-        points[np.arange(len(rows)), rows] += 1j * STEP
-        out[rows] = gradient(blocks, points, slopes).imag / STEP
+    out = np.zeros((n, n))
+    for block, one in zip(blocks, slopes, strict=True):
+        moved = block.which
+        step = max(CELLS // max(len(block.observed) ** 2, n), 1)
+        for start in range(0, len(moved), step):
+            rows = moved[start : start + step]
+            points = np.repeat(theta[None].astype(np.complex128), len(rows), axis=0)
+            points[np.arange(len(rows)), rows] += 1j * STEP
+            part = np.zeros(points.shape, dtype=np.complex128)
+            pull_back(block, points, one, part)
+            out[rows] += part.imag / STEP
     return (out + out.T) / 2

@@ -49,8 +49,8 @@ def check_answers(data: GapData, items: Sequence[str], *, group: str = "") -> No
             for i, j in zip(first.tolist(), second.tolist(), strict=True)
         )
         raise DataError(
-            f"No respondent{place} answered both items of a pair: {pairs}. Their covariance cannot be "
-            "estimated, so there is nothing to compare the model with. Leave one of them out."
+            f"No respondent{place} answered both items of a pair: {pairs}. Their covariance cannot "
+            "be estimated, so there is nothing to compare the model with. Leave one of them out."
         )
 
 

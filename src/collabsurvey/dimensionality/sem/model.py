@@ -147,6 +147,17 @@ class Model:
         """Parameters that are estimated: after equalities."""
         return int(self.reduce.shape[1])
 
+    @cached_property
+    def unconstrained(self) -> bool:
+        """Whether every free parameter is estimated by itself."""
+        return self.n_free == self.n_unique and bool((self.reduce == np.eye(self.n_free)).all())
+
+    def reduced(self, matrix: FloatArray) -> FloatArray:
+        """Turn a matrix about theta (n_free, n_free) into one about x (n_unique, n_unique)."""
+        if self.unconstrained:
+            return matrix
+        return np.asarray(self.reduce.T @ matrix @ self.reduce)
+
     def theta(self, x: FloatArray) -> FloatArray:
         """Return all free parameters (n_free,) from the unconstrained ones (n_unique,)."""
         return np.asarray(self.offset + self.reduce @ x)
