@@ -85,10 +85,13 @@ def missing_material(
     names: Sequence[str],
     *,
     information: Information | None,
+    groups: Sequence[str] | None = None,
 ) -> Material:
-    """Continuous answers with gaps."""
+    """Continuous answers with gaps; `groups` are labels for messages."""
     rows = [one.rows for one in samples if one.rows is not None]
-    found = MissingNormal(rows, weights=[one.weights for one in samples], items=names)
+    found = MissingNormal(
+        rows, weights=[one.weights for one in samples], items=names, groups=groups
+    )
     given = [replace(a, clusters=b.clusters) for a, b in zip(found.samples, samples, strict=True)]
     return Material(
         RECIPES[estimator],

@@ -392,7 +392,11 @@ def _material(
         return squares_material(samples, options.estimator, means=True)
     if options.missing == "fiml":
         return missing_material(
-            _rows(answers), options.estimator, names, information=options.information
+            _rows(answers),
+            options.estimator,
+            names,
+            information=options.information,
+            groups=answers.labels if len(answers.labels) > 1 else None,
         )
     samples = continuous_samples(answers)
     for sample, label in zip(samples, answers.labels, strict=True):
