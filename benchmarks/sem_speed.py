@@ -32,7 +32,7 @@ import pandas as pd
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parent / "tests" / "reference" / "data"
-ROUNDS = 5
+ROUNDS = 3
 ROWS, FACTORS, ITEMS = 1_000_000, 4, 6
 THREE = "visual =~ x1 + x2 + x3\ntextual =~ x4 + x5 + x6\nspeed =~ x7 + x8 + x9"
 FIVE = "\n".join(f"{f} =~ " + " + ".join(f"{f}{i}" for i in range(1, 6)) for f in "ACENO")
@@ -65,9 +65,12 @@ LADDER = """{
 CASES = {
     "ml": Case("ML, 9 items, 3 factors (HolzingerSwineford1939)", "cfa(three, hs)"),
     "mlr": Case("MLR, 25 items, 5 factors (bfi)", 'cfa(five, bfi, estimator = "MLR")'),
-    "fiml": Case("ML with FIML, the same", 'cfa(five, bfi, missing = "fiml")', repeats=5),
+    "fiml": Case("ML with FIML, the same", 'cfa(five, bfi, missing = "fiml")', repeats=1),
     "fiml_mlr": Case(
-        "MLR with FIML, the same", 'cfa(five, bfi, estimator = "MLR", missing = "fiml")', repeats=3
+        "MLR with FIML, the same",
+        'cfa(five, bfi, estimator = "MLR", missing = "fiml")',
+        repeats=1,
+        rounds=1,
     ),
     "wlsmv": Case("WLSMV, the same items as ordered", "cfa(five, bfi, ordered = TRUE)", repeats=5),
     "ladder": Case(
@@ -79,7 +82,7 @@ CASES = {
     "two_level": Case(
         "one factor of 6 items within and between 99 companies (bhr2000)",
         'cfa(both, bhr, cluster = "GRP")',
-        repeats=5,
+        repeats=1,
     ),
     "million_ml": Case(
         f"ML, {FACTORS * ITEMS} items, {FACTORS} factors, {ROWS} rows of five categories",

@@ -69,7 +69,9 @@ def model_rows(
         if columns[weights].categories is not None:
             raise DataError(f"The weights in {weights!r} are text. Name a column of numbers.")
         if (values[~absent] < 0).any():
-            raise DataError(f"Some weights in {weights!r} are negative. A weight is 0 or more.")
+            raise DataError(
+                f"Some weights in {weights!r} are negative. Weights are positive numbers."
+            )
         n_weightless = int((values[~absent] == 0).sum())
         absent = absent | (values == 0)
     kept = ~absent

@@ -18,6 +18,7 @@ from scipy.special import digamma, expit, gammaln, xlogy
 from collabsurvey.numerics.typing import FloatArray
 
 Family = Literal["binomial", "poisson", "negbin"]
+LARGEST_LOG_SHAPE = 300.0  # either way: a step of the search beyond is no number to gammaln()
 LARGEST_LOG_MEAN = 200.0  # exp() of more would overflow in sums; no mean of a count is near
 
 
@@ -55,7 +56,7 @@ class Outcome:
         elif self.family == "poisson":
             ways = -gammaln(self.count + 1)
         else:
-            shape = np.exp(log_shape)
+            shape = _shape(log_shape)
             ways = gammaln(self.count + shape) - gammaln(shape) - gammaln(self.count + 1)
         return float(self.weight @ ways)
 
@@ -126,7 +127,7 @@ def shape_slopes(
     outcome: Outcome, nodes: FloatArray, mode: FloatArray, log_shape: float
 ) -> ShapeSlopes:
     """Derivatives at the nodes' eta (..., n) and the mode's (n,), constants included."""
-    shape = np.exp(log_shape)
+    shape = _shape(log_shape)
     size = outcome.size * shape  # of the derivative of the number of trials
     trials, at_nodes = _as_trials(outcome, nodes, log_shape)
     r = expit(at_nodes)
@@ -142,10 +143,15 @@ def shape_slopes(
     )
 
 
+def _shape(log_shape: float) -> float:
+    """Shape of a negative binomial, within what can be calculated with."""
+    return float(np.exp(np.clip(log_shape, -LARGEST_LOG_SHAPE, LARGEST_LOG_SHAPE)))
+
+
 def _as_trials(
     outcome: Outcome, eta: FloatArray, log_shape: float
 ) -> tuple[FloatArray, FloatArray]:
     """Trials and their logit: a negative binomial count is y of y + shape at eta - log shape."""
     if outcome.family == "binomial":
         return outcome.size, eta
-    return outcome.y + outcome.size * np.exp(log_shape), eta - log_shape
+    return outcome.y + outcome.size * _shape(log_shape), eta - log_shape

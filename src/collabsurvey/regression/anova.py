@@ -14,6 +14,7 @@ from collabsurvey.display.charts import dot_chart
 from collabsurvey.errors import DataError, OptionError
 from collabsurvey.numerics.mixed_inference import joint_test
 from collabsurvey.numerics.typing import FloatArray
+from collabsurvey.regression.call_checks import require_kind
 from collabsurvey.regression.expressions import Expression
 from collabsurvey.regression.mixed_blocks_of import kenward_roger_of
 from collabsurvey.regression.mixed_result import MixedResult
@@ -88,7 +89,7 @@ def anova(result: MixedResult, *, df_method: DfMethod | None = None) -> AnovaRes
     OptionError
         An unknown method, or Kenward-Roger of a fit by maximum likelihood.
     DataError
-        A model without terms.
+        A model without terms, or a result of another function than `mixed`.
 
     Notes
     -----
@@ -98,6 +99,7 @@ def anova(result: MixedResult, *, df_method: DfMethod | None = None) -> AnovaRes
     Kuznetsova, Brockhoff & Christensen (2017), doi:10.18637/jss.v082.i13; Kenward & Roger (1997),
     doi:10.2307/2533558. F of Kenward and Roger holds their scaling.
     """
+    require_kind("anova", result, MixedResult, of="mixed()")
     method = result.df_method if df_method is None else df_method
     if method not in DF_METHODS:
         raise OptionError("df_method", method, allowed=DF_METHODS)

@@ -47,6 +47,9 @@ def caterpillar(
     that the picture understates how much groups differ; and the intervals of neighbours overlap, so
     that their order is no ranking (Goldstein & Spiegelhalter, 1996, doi:10.2307/2983325).
     """
+    if not isinstance(result, RegressionResult):
+        shown = result if isinstance(result, str) else type(result).__name__
+        raise OptionError("result", shown, allowed=("a model with random effects, as of mixed()",))
     effects = result.random_effects
     if effects is None:
         raise NotSupportedError(

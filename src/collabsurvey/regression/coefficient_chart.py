@@ -15,7 +15,7 @@ from collabsurvey.display.compare import Compared, compare_chart
 from collabsurvey.display.panels import beside
 from collabsurvey.display.ratio_axis import ratio_axis
 from collabsurvey.errors import DataError, OptionError
-from collabsurvey.regression.compare_rows import slopes_of
+from collabsurvey.regression.compare_rows import models_of, slopes_of
 from collabsurvey.regression.results import RegressionResult
 from collabsurvey.regression.scales import Scale, scale_of
 from collabsurvey.regression.terms import INTERCEPT
@@ -52,7 +52,10 @@ def coefficient_chart(
     ------
     DataError
         No model or no coefficient; more than six models, or than three scales.
+    OptionError
+        One result instead of a list, or something that is none.
     """
+    models = models_of(models)
     if not models:
         raise DataError("coefficient_chart() needs at least one model.")
     labels = list(names) if names is not None else [f"({i + 1})" for i in range(len(models))]

@@ -9,9 +9,10 @@ import pandas as pd
 
 from collabsurvey.display import Chart, Table
 from collabsurvey.display.charts import dot_chart
-from collabsurvey.errors import NotEnoughDataError
+from collabsurvey.errors import DataError, NotEnoughDataError
 from collabsurvey.numerics.typing import FloatArray
 from collabsurvey.regression.contrasts import column_moments, contrast_frame
+from collabsurvey.regression.linear import LinearResult
 from collabsurvey.regression.mixed_result import MixedResult
 from collabsurvey.regression.results import RegressionResult
 from collabsurvey.regression.terms import INTERCEPT
@@ -34,7 +35,8 @@ class CollinearityResult(Result):
     terms : DataFrame
         term, n_columns, vif (generalised for several columns), vif_per_column (the square of
         GVIF^(1/(2 columns)), to compare with a VIF), error_times (how much larger the error is),
-        correlation and with_term (the closest other term).
+        correlation and with_term (the closest other term; the first canonical correlation of
+        terms with several columns).
     condition_number : float
         Of the columns scaled to equal length, the constant among them (Belsley).
     condition_centred : float
@@ -90,6 +92,13 @@ def collinearity(result: RegressionResult) -> CollinearityResult:
     CollinearityResult
         `.terms`, `.condition_number`, `.sentences`.
 
+    Raises
+    ------
+    DataError
+        Another kind of model, or one without an intercept.
+    NotEnoughDataError
+        Fewer than two terms.
+
     Notes
     -----
     VIF of several columns: Fox & Monette (1992), doi:10.1080/01621459.1992.10475190, from the
@@ -97,6 +106,8 @@ def collinearity(result: RegressionResult) -> CollinearityResult:
     (mixed), as car::vif. Collinear conditions are no fault of a model: errors are right, and large
     because the data do not say which of the two it is. To drop one gives its share to the other.
     """
+    if not isinstance(result, LinearResult | MixedResult):
+        raise DataError("collinearity takes a fitted linear model, of ols() or mixed().")
     _, sd, correlations = column_moments(result)
     names, labels = result.terms, result.plan.term_labels
     own = [label for label in dict.fromkeys(labels) if label != INTERCEPT]
@@ -118,7 +129,7 @@ def collinearity(result: RegressionResult) -> CollinearityResult:
             "with_term": [labels[there] for _, _, there in closest],
         }
     )
-    root = np.linalg.inv(result.basis)  # type: ignore[attr-defined]
+    root = np.linalg.inv(result.basis)
     singular = np.linalg.svd(root / np.linalg.norm(root, axis=0), compute_uv=False)
     kept = [j for j, name in enumerate(names) if name != INTERCEPT]
     eigen = np.linalg.eigvalsh(correlations[np.ix_(kept, kept)])
@@ -181,12 +192,33 @@ def _information_covariance(result: RegressionResult) -> FloatArray:
 def _closest(
     correlations: FloatArray, columns: dict[str, list[int]], label: str
 ) -> tuple[float, int, int]:
-    """The largest correlation of a column of a term with one of another, and the two columns."""
+    """The closest other term, as a whole: correlation, and the first column of either.
+
+    Of terms with several columns the first canonical correlation, which has no sign.
+    """
     mine = columns[label]
-    others = [j for other, js in columns.items() if other != label for j in js]
-    block = correlations[np.ix_(mine, others)]
-    i, j = divmod(int(np.abs(block).argmax()), len(others))
-    return float(block[i, j]), mine[i], others[j]
+    found = [
+        (_between_terms(correlations, mine, other), mine[0], other[0])
+        for name, other in columns.items()
+        if name != label
+    ]
+    return max(found, key=lambda one: abs(one[0]))
+
+
+def _between_terms(correlations: FloatArray, a: list[int], b: list[int]) -> float:
+    """Correlation of two columns; the first canonical one of two sets of columns."""
+    if len(a) == len(b) == 1:
+        return float(correlations[a[0], b[0]])
+    left, right = (_whitening(correlations[np.ix_(own, own)]) for own in (a, b))
+    both = left.T @ correlations[np.ix_(a, b)] @ right
+    return min(float(np.linalg.svd(both, compute_uv=False)[0]), 1.0) if both.size else 0.0
+
+
+def _whitening(r: FloatArray) -> FloatArray:
+    """W with W' r W = I on what is not constant: a factor with every level has one rank less."""
+    values, vectors = np.linalg.eigh(r)
+    kept = values > 1e-9 * max(float(values[-1]), 1e-300)
+    return np.asarray(vectors[:, kept] / np.sqrt(values[kept]))
 
 
 def _sentence(
@@ -198,7 +230,7 @@ def _sentence(
     pair: tuple[int, int],
     per_column: float,
 ) -> str:
-    here, there = (result.terms[j] for j in pair)
+    here, there = (result.plan.term_labels[j] for j in pair)
     words = f"r = {r:.2f}, VIF {vif:.1f}".replace("-", "−")
     if abs(r) < 0.7:  # several terms together, none of them alone
         return (
@@ -206,6 +238,13 @@ def _sentence(
             f"{there}), so that its error is {np.sqrt(per_column):.1f} times what it would be "
             "without them: the data say little of it by itself."
         )
+    start = (
+        f"{here} and {there} go together so closely ({words}) that the data hardly say which of "
+        f"the two it is: the error of {label} is {np.sqrt(per_column):.1f} times what it would be "
+        "without the other terms."
+    )
+    if any(level >= 0 for j in pair for _, level in result.plan.columns[j].parts):
+        return start  # one SD of a level of a factor is no difference that anything can have
     rows = np.zeros((2, len(result.terms)))
     sign = 1.0 if r > 0 else -1.0
     rows[0, pair[0]], rows[0, pair[1]] = sd[pair[0]], sign * sd[pair[1]]
@@ -218,9 +257,7 @@ def _sentence(
         f"{high[0]:.2f})"
     ).replace("-", "−")
     return (
-        f"{here} and {there} go together so closely ({words}) that the data hardly say which of "
-        f"the two it is: the error of {label} is {np.sqrt(per_column):.1f} times what it would be "
-        f"without the other terms. Together they can be read: one SD more {move} goes with a "
+        f"{start} Together they can be read: one SD more {move} goes with a "
         f"difference in {result.outcome} of {together}. The difference between their two "
         f"shares is known only to ± {(high[1] - low[1]) / 2:.2f}."
     )

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
 import pandas as pd
 
 from collabsurvey.display import Chart
 from collabsurvey.display.sections import SectionedTable
-from collabsurvey.errors import DataError, OptionError
-from collabsurvey.regression.coefficient_chart import coefficient_chart
+from collabsurvey.errors import DataError, OptionError, listed
+from collabsurvey.regression.coefficient_chart import MOST_PANELS, coefficient_chart
 from collabsurvey.regression.comparable import comparability
 from collabsurvey.regression.compare_rows import (
     FIT_ROWS,
@@ -25,6 +25,7 @@ from collabsurvey.regression.compare_rows import (
     fit_cell,
     method_cell,
     model_cell,
+    models_of,
     scale_cell,
     spread_cells,
     terms_of,
@@ -36,6 +37,7 @@ from collabsurvey.results import Result
 
 COMPARED_ONLY = ("aic", "bic")  # shown only where they can be compared
 MOST_DIGITS = 8
+MOST_DRAWN = 6  # models in one picture
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,8 +108,24 @@ class ComparisonResult(Result):
         return {label: cell for label, cell in cells.items() if cell is not None}
 
     def chart(self) -> Chart:
-        """Return the coefficients of all models, without intercepts, side by side."""
-        return coefficient_chart(self.models, names=self.names, exponentiate=self.look.exponentiate)
+        """Return the coefficients of the models, without intercepts, side by side.
+
+        Models beyond the first three scales or the first six are left out, and the title says so.
+        """
+        scales = [scale_of(model) for model in self.models]
+        first = list(dict.fromkeys(scales))[:MOST_PANELS]
+        drawn = [i for i, scale in enumerate(scales) if scale in first][:MOST_DRAWN]
+        left = [name for i, name in enumerate(self.names) if i not in drawn]
+        chart = coefficient_chart(
+            [self.models[i] for i in drawn],
+            names=[self.names[i] for i in drawn],
+            exponentiate=self.look.exponentiate,
+        )
+        if not left:
+            return chart
+        note = f"not drawn: {listed(left, most=4)}"
+        words = f"{chart.description} {note[0].upper()}{note[1:]}."
+        return replace(chart, title=f"{chart.title} ({note})", description=words)
 
 
 ABOUT_ROWS: tuple[tuple[str, Callable[[ComparisonResult, RegressionResult], str | None]], ...] = (
@@ -161,7 +179,8 @@ def compare(
     DataError
         No model.
     OptionError
-        Names that are not as many and different as the models; standard errors of ratios.
+        One result instead of a list, or something that is none; names that are not as
+        many and different as the models; standard errors of ratios.
 
     Notes
     -----
@@ -170,6 +189,7 @@ def compare(
     those of `.fit`: of logistic and ordinal models on the latent scale, of counts on the log scale.
     The standard error of a ratio is not shown, for its interval is not symmetric.
     """
+    models = models_of(models)
     if not models:
         raise DataError("compare() needs at least one model.")
     labels = tuple(names) if names is not None else tuple(f"({i + 1})" for i in range(len(models)))

@@ -13,6 +13,7 @@ from typing import Literal
 import pandas as pd
 
 from collabsurvey.display.table import format_p, format_value
+from collabsurvey.errors import OptionError
 from collabsurvey.regression.explain_groups import spreads
 from collabsurvey.regression.generalized_linear import GeneralizedLinearResult
 from collabsurvey.regression.generalized_result import GeneralizedResult, MixedGeneralizedResult
@@ -74,6 +75,23 @@ class Look:
             p = format_p(float(row["p_value"]))
             text += f", p {p}" if p.startswith("<") else f", p = {p}"
         return text
+
+
+def models_of(models: object) -> tuple[RegressionResult, ...]:
+    """Several results as they were handed in; refuse one alone, and what is no result."""
+    if not isinstance(models, list | tuple):
+        raise OptionError("models", _shown(models), allowed=("a list of results, [first, second]",))
+    for model in models:
+        if not isinstance(model, RegressionResult):
+            raise OptionError(
+                "models", _shown(model), allowed=("results of a regression, such as mixed()",)
+            )
+    return tuple(models)
+
+
+def _shown(value: object) -> object:
+    """What was handed in: words as they are, else its kind."""
+    return value if value is None or isinstance(value, str | int | float) else type(value).__name__
 
 
 def thresholds_of(result: RegressionResult) -> pd.DataFrame | None:

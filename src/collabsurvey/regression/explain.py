@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from collabsurvey.errors import UnknownNameError
 from collabsurvey.numerics.student import critical_value
 from collabsurvey.numerics.typing import FloatArray
 from collabsurvey.regression.explain_groups import about, between_groups, group_counts
@@ -120,6 +121,8 @@ def explanation(
     ------
     OptionError
         An unknown design; "randomised" without the column that was assigned.
+    UnknownNameError
+        `labels`, `units` or `steps` name a column that the model does not hold.
 
     Notes
     -----
@@ -127,6 +130,7 @@ def explanation(
     they add up. A p-value above .05 is told as what it is: the direction is open.
     """
     words = Words(unit, labels or {}, units or {}, steps or {})
+    _check_names(result, words)
     scale = scale_of(result, words)
     chance = assigned_columns(result, design, assigned)
     columns = rows_of(result, data)
@@ -134,7 +138,9 @@ def explanation(
     mixed = result.variance_components is not None
     groups = [words.label(name) for name in group_counts(result)] if mixed else []
     typical: tuple[str, ...] = ()
-    if columns is not None and scale.kind != "difference" and result.encoding.formula.terms:
+    formula = result.encoding.formula
+    told = bool(formula.terms or formula.offsets)
+    if columns is not None and scale.kind != "difference" and told:
         typical = (f"The typical case is {typical_words(result, columns, words)}.",)
     return Explanation(
         about=(*about(result, scale, words), *typical),
@@ -149,6 +155,22 @@ def explanation(
         ),
         place=f"in a typical {joined(groups)}" if groups else "",
     )
+
+
+def _check_names(result: RegressionResult, words: Words) -> None:
+    """Refuse labels, units and steps of columns that the model does not hold."""
+    columns = dict.fromkeys(result.encoding.formula.columns)
+    groups = dict.fromkeys(group_counts(result))
+    of_random = [part.group_label for part in result.encoding.formula.random]
+    for option, given, known in (
+        ("labels", words.labels, {**columns, **groups, **dict.fromkeys(of_random)}),
+        ("units", words.units, columns),
+        ("steps", words.steps, columns),
+    ):
+        for name in given:
+            if name not in known:
+                where = f"{option}=: the model"
+                raise UnknownNameError("column", name, available=known, where=where)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def limits(
     open_terms: Sequence[str],
 ) -> tuple[str, ...]:
     """Sentences on causes, open directions, levels, few groups, rows left out, failures."""
-    said = [_about_design(design, chance, words)]
+    said = [_about_design(design, chance, words)] if result.encoding.formula.terms else []
     if open_terms:
         named = joined([f"“{term}”" for term in open_terms[:MOST_NAMED]])
         more = len(open_terms) - MOST_NAMED

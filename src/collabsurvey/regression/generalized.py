@@ -32,7 +32,14 @@ from collabsurvey.regression.generalized_outcome import (
     refuse_separation,
     require_variation,
 )
-from collabsurvey.regression.prepare import aliased_message, dropped_notes, offsets
+from collabsurvey.regression.prepare import (
+    aliased_message,
+    dropped_notes,
+    no_rows,
+    offsets,
+    refuse_levels,
+    refuse_outcome_again,
+)
 from collabsurvey.regression.terms import (
     DesignPlan,
     Encoding,
@@ -91,14 +98,11 @@ def prepare_generalized(
     in messages.
     """
     check_level(conf_level)
+    refuse_outcome_again(formula)
     names = [*formula.columns, *extra, *([weights] if weights else [])]
     rows = model_rows(data, list(dict.fromkeys(names)), weights=weights)
     if rows.n_rows == 0:
-        worst = max(rows.n_missing, key=rows.n_missing.__getitem__)
-        raise DataError(
-            f"{method} finds no row with an answer in every column it uses; {worst!r} is missing "
-            f"in {rows.n_missing[worst]} of {len(rows.kept)} rows. Check the columns it names."
-        )
+        raise DataError(no_rows(method, rows, weights))
     notes = dropped_notes(rows, weights)
     encoding = learn(formula, rows.columns)
     weight = rows.columns[weights].values if weights else np.ones(rows.n_rows)
@@ -106,13 +110,14 @@ def prepare_generalized(
     if (outcome.trials == 0).any():
         rows, outcome = _tried(rows, outcome)
         encoding = learn(formula, rows.columns)
-        notes = (*notes, f"{len(weight) - rows.n_rows} rows without a trial were left out.")
+        notes = (*notes, _without_trial(len(weight) - rows.n_rows))
     label = formula.response.label
     plan = design_plan(formula.terms, intercept=formula.intercept, encoding=encoding)
     for variable, levels in encoding.levels.items():
         if any(variable in term for term in formula.terms) and len(levels) < 2:
             raise NoVarianceError(f"{variable.label!r} (only {levels[0]!r})", method=method)
     p, n = len(plan.columns), rows.n_rows
+    refuse_levels(method, formula, encoding, data, n, p)
     if n <= p:
         raise NotEnoughDataError(
             method, what="complete rows", found=n, needed=p + 1, where="the table"
@@ -159,6 +164,10 @@ def start_fit(method: str, model: GeneralizedRows) -> GlmFit:
     if not found.converged or suspect(model.outcome, found.eta):
         refuse_separation(method, model.plan, model.encoding, model.x, model.outcome)
     return found
+
+
+def _without_trial(n: int) -> str:
+    return f"{n} row{'s' if n > 1 else ''} without a trial {'were' if n > 1 else 'was'} left out."
 
 
 def _tried(rows: ModelRows, outcome: Outcome) -> tuple[ModelRows, Outcome]:

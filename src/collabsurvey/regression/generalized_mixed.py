@@ -21,6 +21,7 @@ from collabsurvey.numerics.glmm import ClusterRows
 from collabsurvey.numerics.glmm_fit import GlmmFit, fit_glmm
 from collabsurvey.numerics.glmm_population import averaged_coefficients
 from collabsurvey.numerics.mixed import free_elements, lower_root
+from collabsurvey.regression.boundary import SINGULAR
 from collabsurvey.regression.formula import Formula, RandomTerm
 from collabsurvey.regression.generalized import GeneralizedRows, prepare_generalized, start_fit
 from collabsurvey.regression.generalized_outcome import alike_within
@@ -28,7 +29,6 @@ from collabsurvey.regression.generalized_result import MixedGeneralizedResult
 from collabsurvey.regression.generalized_words import mixed_cautions, mixed_notes
 from collabsurvey.regression.prepare import Groups, groups_of, read_formula
 
-SINGULAR = 1e-4  # as mixed(), and lme4's isSingular()
 MOST_POINTS = 1000  # of the quadrature for each group; more take longer than they add
 MOST_IN_ONE = 100  # beyond, weights of Gauss-Hermite points fall below what a number holds
 # A negative binomial with a shape beyond this is told from a Poisson by its likelihood.
@@ -195,7 +195,7 @@ def _result(
     spread = model.z_transform @ found.conditional @ model.z_transform.T
     fit = mixed_generalized_fit(model, groups, found, start, n_quad=n_quad, poisson=poisson)
     notes = mixed_notes(model, groups, fit, n_quad=n_quad, weights=weights, poisson=poisson)
-    cautions = mixed_cautions(groups, found, singular=singular)
+    cautions = mixed_cautions(groups, found, plan.names, model.z_transform)
     return MixedGeneralizedResult(
         formula=read.text,
         outcome=read.response.label,

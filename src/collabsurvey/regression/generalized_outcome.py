@@ -174,14 +174,15 @@ def _require_counts(label: str, values: FloatArray) -> None:
     negative = int((values < 0).sum())
     if negative:
         raise DataError(
-            f"{label!r} is negative in {negative} rows; counts are 0, 1, 2 and so on. Check for "
-            "codes of missing answers such as -9."
+            f"{label!r} is negative in {negative} row{'s' if negative > 1 else ''}; "
+            "counts are 0, 1, 2 and so on. Check for codes of missing answers such as -9."
         )
     broken = int((values != np.round(values)).sum())
     if broken:
         raise DataError(
-            f"{label!r} is not a whole number in {broken} rows, so it holds no counts. For a rate, "
-            "model the count and add offset(log(exposure)); for a measurement use mixed() or ols()."
+            f"{label!r} is not a whole number in {broken} row{'s' if broken > 1 else ''}, so it "
+            "holds no counts. For a rate, model the count and add offset(log(exposure)); for a "
+            "measurement use mixed() or ols()."
         )
 
 

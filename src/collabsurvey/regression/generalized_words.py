@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ from scipy.special import chdtrc
 from collabsurvey.errors import ConvergenceWarning, FewClustersWarning, SingularFitWarning
 from collabsurvey.numerics.glm_outcome import Family
 from collabsurvey.numerics.glmm_fit import GlmmFit
+from collabsurvey.numerics.typing import FloatArray
+from collabsurvey.regression.boundary import at_boundary
 from collabsurvey.regression.generalized import GeneralizedRows
 from collabsurvey.regression.generalized_outcome import singletons
 from collabsurvey.regression.prepare import Groups
@@ -54,8 +56,9 @@ def mixed_notes(
     alone = singletons(groups.codes, len(groups.names))
     if alone:
         notes.append(
-            f"{alone} of {len(groups.names)} groups of {label} have one row: they say little "
-            "about how much groups differ."
+            f"{alone} of {len(groups.names)} groups of {label} "
+            f"{'has one row: it says' if alone == 1 else 'have one row: they say'} little about "
+            "how much groups differ."
         )
     if poisson:
         notes.append("The counts vary no more than a Poisson model says: the shape is infinite.")
@@ -93,9 +96,12 @@ def dispersion_sentence(
     )
 
 
-def mixed_cautions(groups: Groups, found: GlmmFit, *, singular: bool) -> list[str]:
+def mixed_cautions(
+    groups: Groups, found: GlmmFit, names: Sequence[str], transform: FloatArray
+) -> list[str]:
     """Warn of what is easily misread, and return the same sentences as notes."""
     label, n_groups = groups.label, len(groups.names)
+    singular = at_boundary(names, found.lower, transform, label)
     cautions: list[tuple[str, type[Warning]]] = []
     if not found.converged:
         sentence = (
@@ -105,9 +111,8 @@ def mixed_cautions(groups: Groups, found: GlmmFit, *, singular: bool) -> list[st
         cautions.append((sentence, ConvergenceWarning))
     if singular:
         sentence = (
-            f"The fit is singular: the data show no variance between groups of {label} for a "
-            "random term, or a correlation of ±1. Its errors are rough; consider a simpler "
-            "random part."
+            f"The fit is singular: {'; '.join(singular)}. Its errors are rough; consider a "
+            "simpler random part."
         )
         cautions.append((sentence, SingularFitWarning))
     if n_groups < FEW_GROUPS:

@@ -28,7 +28,9 @@ from collabsurvey.regression.formula import Formula, RandomTerm, Term, crossed, 
 LANGUAGE = (
     "A formula is made of column names (in backticks if they hold spaces), numbers, the operators "
     "+ - : * ^, the functions C() factor() log() I() center() within(x, g) between(x, g) offset() "
-    "cbind(successes, failures), and random terms such as (1 + x | school)."
+    "cbind(successes, failures), and random terms such as (1 + x | school), (1 + x || school) "
+    "without correlations, (1 | a/b) for b within a, (1 | a:b) for combinations, and "
+    "(1 | mm(a, b, weights=(v, w))) for rows that belong to several groups."
 )
 DEEPEST = 50  # parentheses in parentheses; the parser calls itself for each
 LONGEST = 20_000  # names, numbers and signs

@@ -108,7 +108,7 @@ def _membership_weights(
                 f"{term.group[j]!r}. Fill it in, or set the group to missing."
             )
         if (values < 0).any():
-            raise DataError(f"Some weights in {name!r} are negative. A weight is 0 or more.")
+            raise DataError(f"Some weights in {name!r} are negative. Weights are positive numbers.")
         given.append(np.where(belongs[:, j], values, 0.0))
     weights = np.column_stack(given)
     total = weights.sum(axis=1, keepdims=True)

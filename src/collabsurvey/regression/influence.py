@@ -15,6 +15,7 @@ from collabsurvey.moments.design import design_products
 from collabsurvey.numerics.leave_one_out import least_squares_changes, mixed_without_groups
 from collabsurvey.numerics.mixed import GroupProducts, evaluate
 from collabsurvey.numerics.typing import BoolArray, FloatArray
+from collabsurvey.regression.call_checks import require_kind
 from collabsurvey.regression.linear import LinearResult
 from collabsurvey.regression.mixed_fits import group_products
 from collabsurvey.regression.mixed_result import MixedResult
@@ -137,7 +138,7 @@ def influence(
     NotSupportedError
         No clusters, two ways of clustering, several random terms.
     DataError
-        The data are not those of the fit.
+        The data are not those of the fit, or the result is of another function.
 
     Notes
     -----
@@ -147,6 +148,8 @@ def influence(
     (G - p) / G as well. Sources: Belsley, Kuh & Welsch (1980), Regression diagnostics;
     Nieuwenhuis, te Grotenhuis & Pelzer (2012), doi:10.32614/RJ-2012-011.
     """
+    if not isinstance(result, RegressionResult):
+        require_kind("influence", result, LinearResult, MixedResult, of="ols() or mixed()")
     if variances not in {"refit", "kept"}:
         raise OptionError("variances", variances, allowed=("refit", "kept"))
     notes: list[str] = []

@@ -16,6 +16,7 @@ from collabsurvey.numerics.profile import profile_intervals
 from collabsurvey.numerics.profile_wald import wald_intervals
 from collabsurvey.numerics.student import critical_value
 from collabsurvey.numerics.typing import FloatArray
+from collabsurvey.regression.call_checks import check_whole, require_kind
 from collabsurvey.regression.mixed_blocks_of import FittedBlocks, Piece, fitted_blocks
 from collabsurvey.regression.mixed_result import MixedResult
 from collabsurvey.results import Result, table_from_frame
@@ -123,6 +124,8 @@ def intervals(
     ------
     OptionError
         An unknown method, fewer than 100 draws.
+    DataError
+        A result of another function than `mixed`.
     NotSupportedError
         A bootstrap of crossed factors with more effects than can be drawn.
 
@@ -134,12 +137,13 @@ def intervals(
     the fifth digit. The bootstrap refits by the fit's own criterion; with one grouping factor all
     draws are fitted at once, from products per group.
     """
+    require_kind("intervals", result, MixedResult, of="mixed()")
     if method not in METHODS:
         raise OptionError("method", method, allowed=METHODS)
     level = result.conf_level if conf_level is None else conf_level
     check_level(level)
-    if n_boot < FEWEST_DRAWS:
-        raise OptionError("n_boot", n_boot, allowed=(f"a number of at least {FEWEST_DRAWS}",))
+    check_whole("n_boot", n_boot, least=FEWEST_DRAWS)
+    check_whole("seed", seed, least=0)
     blocks = fitted_blocks(result)
     draws = None
     if method == "profile":

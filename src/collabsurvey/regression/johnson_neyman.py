@@ -15,6 +15,7 @@ from collabsurvey.errors import NotSupportedError, OptionError, check_level
 from collabsurvey.moments.design import complete_columns
 from collabsurvey.numerics.student import critical_value, two_sided_p
 from collabsurvey.numerics.typing import BoolArray, FloatArray
+from collabsurvey.regression.call_checks import require_kind
 from collabsurvey.regression.contrasts import contrast_df
 from collabsurvey.regression.expressions import Expression, columns_of
 from collabsurvey.regression.results import RegressionResult
@@ -134,6 +135,7 @@ def johnson_neyman(
     Boundaries outside the span are not given: there are no data. The false discovery rate is
     controlled over evenly spaced values along the span, so it depends on its ends.
     """
+    require_kind("johnson_neyman", result, RegressionResult, of="a regression such as mixed()")
     found = interaction_of(result, x, moderator)
     levels = result.encoding.levels
     if found.x in levels or found.moderator in levels:

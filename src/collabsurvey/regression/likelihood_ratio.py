@@ -12,11 +12,13 @@ from scipy.special import chdtrc
 
 from collabsurvey.display import Chart, Table
 from collabsurvey.display.charts import dot_chart
-from collabsurvey.errors import DataError, OptionError, listed
+from collabsurvey.errors import DataError, NotSupportedError, OptionError, listed
+from collabsurvey.numerics.typing import FloatArray
+from collabsurvey.regression.call_checks import check_whole, require_kind
 from collabsurvey.regression.likelihood_ratio_null import null_statistics
 from collabsurvey.regression.linear import LinearResult
 from collabsurvey.regression.mixed_blocks_of import FittedBlocks, fitted_blocks
-from collabsurvey.regression.mixed_result import MixedResult
+from collabsurvey.regression.mixed_result import MixedResult, RandomPart
 from collabsurvey.results import Result, table_from_frame
 
 Method = Literal["chi-bar", "simulation"]
@@ -26,6 +28,7 @@ SEED = 20240901
 N_DRAWS = 4000
 FEWEST_DRAWS = 100
 SAME = 1e-8  # relative difference of two sums of squares that is rounding
+SAME_PRODUCTS = 1e-6  # the same for products of terms, which come from an inverse
 
 Element = tuple[str, str, str]  # grouping factor and two effects; a variance if they are one
 
@@ -122,9 +125,10 @@ def likelihood_ratio(
     Raises
     ------
     DataError
-        Models of different rows or outcomes, or not within each other.
+        Models of different rows, weights, offsets or outcomes, or not within each other.
     NotSupportedError
-        A simulation with several grouping factors or different coefficients.
+        A simulation with several grouping factors or different coefficients; a structure of the
+        residuals, which `.residual_test` tests.
 
     Notes
     -----
@@ -137,13 +141,12 @@ def likelihood_ratio(
     """
     if method not in METHODS:
         raise OptionError("method", method, allowed=METHODS)
-    if n_draws < FEWEST_DRAWS:
-        raise OptionError("n_draws", n_draws, allowed=(f"a number of at least {FEWEST_DRAWS}",))
+    check_whole("n_draws", n_draws, least=FEWEST_DRAWS)
+    check_whole("seed", seed, least=0)
     added = require_nested(smaller, larger)
     more = len(larger.terms) - len(smaller.terms)
     reml = more == 0 and larger.reml and getattr(smaller, "reml", True)
-    if more == 0:
-        require_same_rows(smaller, larger)
+    require_same_rows(smaller, larger)
     of_larger = fitted_blocks(larger, reml=reml)
     minus2 = minus_twice(smaller, of_larger, reml=reml, same_fixed=more == 0)
     statistic = max(minus2 - of_larger.minus2, 0.0)
@@ -209,14 +212,30 @@ def elements(result: MixedResult | LinearResult) -> set[Element]:
     for part in result.parts if isinstance(result, MixedResult) else ():
         for i, first in enumerate(part.terms):
             others = part.terms[: i + 1] if part.term.correlated else (first,)
-            found |= {(part.group, *sorted((first, other))) for other in others}  # type: ignore[misc]
+            found |= {(factor(part), *sorted((first, other))) for other in others}  # type: ignore[misc]
     return found
+
+
+def factor(part: RandomPart) -> str:
+    """The grouping factor, of mm() with its weights, its columns in alphabetical order."""
+    term = part.term
+    if not term.multiple_membership:
+        return part.group
+    if not term.membership_weights:
+        return f"mm({', '.join(sorted(term.group))})"
+    columns, weights = zip(
+        *sorted(zip(term.group, term.membership_weights, strict=True)), strict=True
+    )
+    return f"mm({', '.join(columns)}, weights=({', '.join(weights)}))"
 
 
 def require_nested(smaller: MixedResult | LinearResult, larger: MixedResult) -> list[Element]:
     """Refuse models that are not within each other; what the larger one adds to the random part."""
     if not isinstance(larger, MixedResult):
         raise DataError("likelihood_ratio() needs a larger model of mixed().")
+    of = "mixed() or ols() as the smaller model"
+    require_kind("likelihood_ratio", smaller, MixedResult, LinearResult, of=of)
+    require_same_residuals(smaller, larger)
     if smaller.outcome != larger.outcome or smaller.fit["n_obs"] != larger.fit["n_obs"]:
         raise DataError(
             f"The models rest on different data: {smaller.outcome} in {smaller.fit['n_obs']} rows, "
@@ -228,6 +247,9 @@ def require_nested(smaller: MixedResult | LinearResult, larger: MixedResult) -> 
             f"The larger model lacks {listed(missing)}, so that the smaller one is not within it. "
             "Hand in the smaller model first."
         )
+    offsets = [set(model.encoding.formula.offsets) for model in (smaller, larger)]
+    if offsets[0] != offsets[1]:
+        raise DataError("The offsets of the models differ, so that neither is within the other.")
     has, within = elements(larger), elements(smaller)
     if lost := sorted({group for group, *_ in within - has}):
         raise DataError(
@@ -240,16 +262,65 @@ def require_nested(smaller: MixedResult | LinearResult, larger: MixedResult) -> 
     return added
 
 
+def require_same_residuals(smaller: MixedResult | LinearResult, larger: MixedResult) -> None:
+    """Refuse models with a structure of their residuals, and say what tests one."""
+    structures = [
+        model.residual.structure.text if isinstance(model, MixedResult) and model.residual else None
+        for model in (smaller, larger)
+    ]
+    if structures[0] != structures[1]:
+        words = [f"residual={text!r}" if text else "independent residuals" for text in structures]
+        which = "larger model" if structures[1] else "model that has it"
+        raise NotSupportedError(
+            f"A likelihood ratio test of a model with {words[0]} against one with {words[1]}",
+            instead=f"A structure of the residuals is tested by `.residual_test` of the {which}.",
+        )
+    larger.require_plain_residuals("A likelihood ratio test")
+
+
 def require_same_rows(smaller: MixedResult | LinearResult, larger: MixedResult) -> None:
-    """Refuse other rows: with the same terms, least squares leaves the same sum of squares."""
-    if not isinstance(smaller, MixedResult):
+    """Refuse other rows or weights, which show in sums over the rows.
+
+    Those of products of the terms of the smaller model and the outcome; with the same terms, also
+    that of squares that least squares leaves.
+    """
+    place = [*(larger.terms.index(term) for term in smaller.terms), len(larger.terms)]
+    own, other = sums_of_products(smaller), sums_of_products(larger)[np.ix_(place, place)]
+    size = np.sqrt(np.diag(other))
+    if (np.abs(own - other) > SAME_PRODUCTS * np.outer(size, size)).any():
+        raise DataError(
+            "The models rest on different rows or weights: the sums of products of the outcome "
+            "and the terms that they share differ. Fit both to the same rows, with the same "
+            "weights."
+        )
+    if len(smaller.terms) < len(larger.terms):
         return
-    left = [model.products.ee * model.e_scale**2 for model in (smaller, larger)]
+    left = [_left_over(model) for model in (smaller, larger)]
     if abs(left[0] - left[1]) > SAME * left[1]:
         raise DataError(
             "The models rest on different rows or weights: their terms are the same and "
             "what least squares leaves is not. Fit both to the same rows."
         )
+
+
+def sums_of_products(result: MixedResult | LinearResult) -> FloatArray:
+    """[X, y]'W[X, y] (p + 1, p + 1), from the basis on which X'WX is the identity."""
+    size = np.linalg.norm(result.basis, axis=1)
+    root = np.linalg.inv(result.basis / size[:, None]) / size
+    fitted = result.coefficients  # by least squares
+    if isinstance(result, MixedResult):
+        fitted = fitted - result.basis @ result.optimiser.at.beta * result.e_scale
+    found = np.column_stack((root, root @ fitted))
+    products = found.T @ found
+    products[-1, -1] += _left_over(result)
+    return np.asarray(products)
+
+
+def _left_over(result: MixedResult | LinearResult) -> float:
+    """Sum of squares that least squares leaves."""
+    if isinstance(result, MixedResult):
+        return float(result.products.ee) * result.e_scale**2
+    return float(result.fit["sigma"]) ** 2 * int(result.fit["df_residual"])
 
 
 def minus_twice(

@@ -133,6 +133,8 @@ def mixed(
     is the root of the mean residual variance of the rows, which `icc` and R² use too; nlme's sigma
     is the first "sd" of `.residual_parameters`.
     """
+    if not isinstance(reml, bool | np.bool_):
+        raise OptionError("reml", reml, allowed=(True, False))
     read = read_formula(formula)
     check_random(read)
     structure = None if residual is None else parse_residual(residual)
@@ -211,8 +213,9 @@ def check_prepared(model: Prepared, weights: str | None) -> None:
             )
     if model.rows.n_weightless:
         raise DataError(
-            f"The weights in {weights!r} are 0 in {model.rows.n_weightless} rows, which would have "
-            "an infinite residual variance. Leave those rows out."
+            f"The weights in {weights!r} are 0 in {model.rows.n_weightless} "
+            f"row{'s' if model.rows.n_weightless > 1 else ''}, which would have an "
+            "infinite residual variance. Leave those rows out."
         )
 
 

@@ -20,6 +20,7 @@ from collabsurvey.numerics.mixed import (
 from collabsurvey.numerics.mixed_blocks import BlockFit, BlockProducts
 from collabsurvey.numerics.mixed_inference import VarianceParameters, variance_parameters
 from collabsurvey.numerics.typing import FloatArray
+from collabsurvey.regression.boundary import at_boundary
 from collabsurvey.regression.grouping import single_row_notes
 from collabsurvey.regression.linear import linear_fit
 from collabsurvey.regression.mixed_result import RandomPart
@@ -27,7 +28,6 @@ from collabsurvey.regression.prepare import Groups, Prepared, groups_of
 from collabsurvey.regression.residual_part import ResidualPart
 
 EXACT = 1e-12  # share of the outcome's sum of squares that is no more than rounding
-SINGULAR = 1e-4  # as lme4's isSingular(), but for Z in units of its root mean square
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +103,6 @@ def assembled(
         scale=made.z_transform,
     )
     shared = float(np.sum(found.lower @ found.lower.T * made.plain[:q, :q])) / model.n_obs
-    singular = (np.diag(found.lower) < SINGULAR).any()
     return Fitted(
         made=made,
         products=products,
@@ -116,12 +115,7 @@ def assembled(
         criterion_without=criterion_without,
         of_random=shared * sigma2,
         n_groups={groups.label: len(groups.names)},
-        singular=(
-            f"the data show no variance between groups of {groups.label} for a random term, or a "
-            "correlation of ±1",
-        )
-        if singular
-        else (),
+        singular=at_boundary(plan.names, found.lower, made.z_transform, groups.label),
         notes=single_row_notes(groups.label, np.bincount(groups.codes)),
     )
 
@@ -142,7 +136,8 @@ def check_groups(model: Prepared, groups: Groups, *, n_random: int) -> None:
         raise NotEnoughDataError("mixed", what=f"groups in {groups.label!r}", found=1, needed=2)
     if len(groups.names) * n_random >= model.n_obs:
         raise NotEnoughDataError(
-            f"mixed with {n_random} random effects for each of {len(groups.names)} groups",
+            f"mixed with {n_random} random effect{'s' if n_random > 1 else ''} for each of "
+            f"{len(groups.names)} groups",
             what="rows",
             found=model.n_obs,
             needed=len(groups.names) * n_random + 1,

@@ -30,6 +30,7 @@ from collabsurvey.numerics.mixed_coupling import Coupling
 from collabsurvey.numerics.mixed_crossed import CrossedProducts
 from collabsurvey.numerics.mixed_nested import NestedProducts, Parents
 from collabsurvey.numerics.typing import FloatArray, IntArray
+from collabsurvey.regression.boundary import at_boundary
 from collabsurvey.regression.grouping import (
     Grouping,
     check_groupings,
@@ -40,7 +41,6 @@ from collabsurvey.regression.grouping import (
 )
 from collabsurvey.regression.linear import linear_fit
 from collabsurvey.regression.mixed_fits import (
-    SINGULAR,
     Fitted,
     no_residual,
     require_residual,
@@ -100,7 +100,7 @@ def several_terms(model: Prepared, *, reml: bool) -> Fitted:
         criterion_without=criterion_without_random(products),
         of_random=_row_variance(model, made, factors, found),
         n_groups={parts[i].group: len(parts[i].names) for i in order},
-        singular=tuple(_singular(model, factors, found)),
+        singular=tuple(_singular(model, made, factors, found)),
         notes=tuple(sparse_notes([factor.grouping for factor in factors])),
     )
 
@@ -304,20 +304,16 @@ def _row_variance(
     return total / model.n_obs * found.sigma2 * made.e_scale**2
 
 
-def _singular(model: Prepared, factors: Sequence[Factor], found: BlockFit) -> list[str]:
+def _singular(
+    model: Prepared, made: DesignProducts, factors: Sequence[Factor], found: BlockFit
+) -> list[str]:
     """Name every random term at the boundary."""
-    sentences = []
+    sentences: list[str] = []
     for factor, lower in zip(factors, found.lowers, strict=True):
+        columns = np.array(factor.columns)
         for i, cut in zip(factor.terms, factor.pattern.terms, strict=True):
-            diagonal = np.diag(lower)[cut]
-            if (diagonal >= SINGULAR).all():
-                continue
-            names, label = model.random_plans[i].names, factor.grouping.label
-            if len(names) == 1:
-                sentences.append(f"the variance of {names[0]} between groups of {label} is zero")
-            else:
-                sentences.append(
-                    f"of {', '.join(names)} between groups of {label} a variance is zero, or a "
-                    "correlation ±1"
-                )
+            own = columns[cut]
+            transform = made.z_transform[np.ix_(own, own)]
+            names = model.random_plans[i].names
+            sentences += at_boundary(names, lower[cut, cut], transform, factor.grouping.label)
     return sentences

@@ -31,7 +31,14 @@ from collabsurvey.numerics.separation import separating
 from collabsurvey.numerics.typing import FloatArray, IntArray
 from collabsurvey.regression.expressions import Call, ColumnRef
 from collabsurvey.regression.formula import Formula
-from collabsurvey.regression.prepare import aliased_message, dropped_notes, offsets
+from collabsurvey.regression.prepare import (
+    aliased_message,
+    dropped_notes,
+    no_rows,
+    offsets,
+    refuse_levels,
+    refuse_outcome_again,
+)
 from collabsurvey.regression.terms import (
     DesignPlan,
     Encoding,
@@ -122,11 +129,7 @@ def prepare_ordinal(
             "row stands for; leave rows that stand for none out of the table."
         )
     if rows.n_rows == 0:
-        worst = max(rows.n_missing, key=rows.n_missing.__getitem__)
-        raise DataError(
-            f"{method} finds no row with an answer in every column it uses; {worst!r} is missing "
-            f"in {rows.n_missing[worst]} of {len(rows.kept)} rows. Check the columns it names."
-        )
+        raise DataError(no_rows(method, rows, weights))
     codes, categories, numeric, notes = _read_outcome(method, formula, data, rows)
     columns = dict(rows.columns)
     if isinstance(formula.response, ColumnRef):
@@ -137,6 +140,7 @@ def prepare_ordinal(
         if any(variable in term for term in formula.terms) and len(levels) < 2:
             raise NoVarianceError(f"{variable.label!r} (only {levels[0]!r})", method=method)
     n, n_parameters = rows.n_rows, len(whole.columns) - 1 + len(categories) - 1
+    refuse_levels(method, formula, encoding, data, n, n_parameters)
     if n <= n_parameters:
         raise NotEnoughDataError(
             method,
@@ -266,9 +270,7 @@ def _check_formula(method: str, formula: Formula) -> None:
             f"{method} has no intercept to leave out: the thresholds stand in its place. Drop the "
             "0 or -1",
         )
-    again = [name for name in formula.outcome_columns if name in formula.predictor_columns]
-    if again:
-        raise FormulaError(formula.text, f"{again[0]!r} is the outcome and a predictor too")
+    refuse_outcome_again(formula)
 
 
 def _read_outcome(
@@ -294,8 +296,9 @@ def _read_outcome(
     broken = int((values != np.round(values)).sum())
     if broken:
         raise DataError(
-            f"The outcome {response.label!r} is not a whole number in {broken} rows; {method} "
-            "needs categories such as 1 to 5. For a mean or a measurement use ols() or mixed()."
+            f"The outcome {response.label!r} is not a whole number in {broken} "
+            f"row{'s' if broken > 1 else ''}; {method} needs categories such as 1 to "
+            "5. For a mean or a measurement use ols() or mixed()."
         )
     low, high = int(values.min()), int(values.max())
     chosen = np.unique(values).astype(np.int64)

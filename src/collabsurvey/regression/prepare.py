@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +26,7 @@ from collabsurvey.moments.design import (
     model_rows,
 )
 from collabsurvey.numerics.typing import FloatArray, IntArray
-from collabsurvey.regression.expressions import Call
+from collabsurvey.regression.expressions import Call, ColumnRef
 from collabsurvey.regression.formula import Formula, RandomTerm, Term
 from collabsurvey.regression.grammar import parse_formula
 from collabsurvey.regression.terms import (
@@ -39,7 +40,10 @@ from collabsurvey.regression.terms import (
     learn,
     variable_values,
 )
-from collabsurvey.responses.engine import Column, group_codes
+from collabsurvey.responses.engine import Column, as_narwhals, group_codes
+
+DATE = re.compile(r"\d{4}-\d{2}-\d{2}\b")
+FEW_ROWS = 20  # below, half as many levels as rows are no sign of a mistake
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +108,7 @@ def prepare(
         optional=[name for name in formula.optional_columns if name not in {*extra, weights}],
     )
     if rows.n_rows == 0:
-        raise DataError(_no_rows(method, rows, weights))
+        raise DataError(no_rows(method, rows, weights))
     encoding = learn(formula, rows.columns)
     if formula.response in encoding.levels:
         raise DataError(
@@ -119,6 +123,7 @@ def prepare(
         design_plan(term.terms, intercept=term.intercept, encoding=encoding) for term in random
     )
     p = len(plan.columns)
+    refuse_levels(method, formula, encoding, data, rows.n_rows, p)
     if rows.n_rows <= p:
         raise NotEnoughDataError(
             method, what="complete rows", found=rows.n_rows, needed=p + 1, where="the table"
@@ -226,10 +231,56 @@ def dropped_notes(rows: ModelRows, weights: str | None) -> tuple[str, ...]:
     if rows.n_weightless:
         causes.append(f"of a weight of 0 in {weights} ({rows.n_weightless})")
     total = len(rows.kept)
-    return (f"{rows.n_dropped} of {total} rows were left out because {', or '.join(causes)}.",)
+    were = "was" if rows.n_dropped == 1 else "were"
+    return (f"{rows.n_dropped} of {total} rows {were} left out because {', or '.join(causes)}.",)
 
 
-def _no_rows(method: str, rows: ModelRows, weights: str | None) -> str:
+def refuse_outcome_again(formula: Formula) -> None:
+    """Refuse an outcome that is a predictor too."""
+    again = [name for name in formula.outcome_columns if name in formula.predictor_columns]
+    if again:
+        raise FormulaError(formula.text, f"{again[0]!r} is the outcome and a predictor too")
+
+
+def refuse_levels(
+    method: str, formula: Formula, encoding: Encoding, data: Any, n_rows: int, n_parameters: int
+) -> None:
+    """Refuse a column that became a factor with a level for nearly every row, by its type.
+
+    Dates and numbers kept as text always; other text where it leaves too few rows.
+    """
+    for variable, levels in encoding.levels.items():
+        used = any(variable in term for term in formula.terms)
+        if not used or not isinstance(variable, ColumnRef) or len(levels) <= n_rows / 2:
+            continue
+        kind = as_narwhals(data).collect_schema()[variable.name]
+        if kind.is_temporal() or all(DATE.match(level) for level in levels):
+            what = f"holds dates or times ({kind})"
+            instead = "Make it a number, such as days since the first."
+        elif all(_is_number(level) for level in levels):
+            what = f"holds numbers as text ({kind})"
+            instead = "Convert it to numbers."
+        else:
+            what, instead = f"is text ({kind})", "Leave it out, or join its values to a few."
+            if n_rows > n_parameters:
+                continue
+        if n_rows > n_parameters and n_rows < FEW_ROWS:
+            continue
+        raise DataError(
+            f"{variable.name!r} {what}, and {method} would take its {len(levels)} values in "
+            f"{n_rows} rows as {len(levels)} categories. {instead}"
+        )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def no_rows(method: str, rows: ModelRows, weights: str | None) -> str:
     """Say why no row is left."""
     if len(rows.kept) == 0:
         return f"{method} is given a table without rows. Check what was read or filtered before."

@@ -15,8 +15,10 @@ from collabsurvey.display.charts import ACCENT, INK, QUIET
 from collabsurvey.errors import DataError, NotSupportedError, UnknownNameError
 from collabsurvey.moments.design import complete_columns
 from collabsurvey.numerics.typing import FloatArray, IntArray
+from collabsurvey.regression.call_checks import require_kind
 from collabsurvey.regression.linear import LinearResult
 from collabsurvey.regression.mixed_result import MixedResult
+from collabsurvey.regression.results import RegressionResult
 from collabsurvey.regression.terms import evaluate
 from collabsurvey.results import Result, table_from_frame
 
@@ -143,7 +145,11 @@ def residuals(result: LinearResult | MixedResult, data: Any) -> ResidualsResult:
     ------
     NotSupportedError
         The model is not linear: its residuals are not normal by design.
+    DataError
+        The data are not the rows of the fit, or the result is of another function.
     """
+    if not isinstance(result, RegressionResult):
+        require_kind("residuals", result, LinearResult, MixedResult, of="ols() or mixed()")
     if not isinstance(result, LinearResult | MixedResult):
         raise NotSupportedError(
             "residuals() of a model that is not linear", instead="Compare predictions with data."
@@ -156,6 +162,7 @@ def residuals(result: LinearResult | MixedResult, data: Any) -> ResidualsResult:
     known = np.isfinite(outcome) & np.isfinite(fitted)
     if int(known.sum()) < 2:
         raise DataError("No row has an outcome and every predictor. Hand in the rows of the fit.")
+    _require_rows_of_fit(result, int(known.sum()), len(complete))
     effects = _standardised_effects(result) if isinstance(result, MixedResult) else {}
     left_out = int((~known).sum())
     return ResidualsResult(
@@ -170,6 +177,20 @@ def residuals(result: LinearResult | MixedResult, data: Any) -> ResidualsResult:
             "in their sds to unequal spread (robust errors allow for that).",
         ),
     )
+
+
+def _require_rows_of_fit(result: LinearResult | MixedResult, n_known: int, n_rows: int) -> None:
+    """Refuse another number of rows than that of the fit.
+
+    Rows that lack a weight or a cluster only are known here and were left out of the fit.
+    """
+    n_obs = int(result.fit["n_obs"])
+    whole = n_rows == n_obs + int(result.fit["n_dropped"])
+    if n_known < n_obs or (n_known > n_obs and not whole):
+        raise DataError(
+            f"The data have {n_known} rows with an outcome and every predictor, the fit has "
+            f"{n_obs}. Hand in the rows of the fit."
+        )
 
 
 def normal_quantiles(values: FloatArray) -> tuple[FloatArray, FloatArray]:

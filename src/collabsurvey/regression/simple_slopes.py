@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Literal
 
 import numpy as np
@@ -12,6 +13,7 @@ import pandas as pd
 from collabsurvey.display import Chart, Table
 from collabsurvey.display.charts import interval_chart
 from collabsurvey.errors import OptionError
+from collabsurvey.regression.call_checks import require_kind
 from collabsurvey.regression.contrasts import contrast_frame
 from collabsurvey.regression.results import RegressionResult
 from collabsurvey.regression.slope_rows import Interaction, interaction_of, mean_of
@@ -98,6 +100,8 @@ def simple_slopes(
     ------
     FormulaError
         The two do not interact.
+    OptionError
+        No value in `at`, or one that is not a finite number.
 
     Notes
     -----
@@ -106,6 +110,7 @@ def simple_slopes(
     mean, factors at the first level; a note says so. Of a logistic or count model slopes are on
     the scale of the link, where an interaction is one of ratios.
     """
+    require_kind("simple_slopes", result, RegressionResult, of="a regression such as mixed()")
     found = interaction_of(result, x, moderator)
     values = _values(result, found, at)
     labels, numbers, rows, effects = [], [], [], []
@@ -147,7 +152,10 @@ def _values(
         mean, sd = mean_of(result, found.moderator)
         places = (("mean − 1 SD", mean - sd), ("mean", mean), ("mean + 1 SD", mean + sd))
         return [(f"{_number(value)} ({name})", value) for name, value in places]
-    return [(f"{float(value):.6g}".replace("-", "−"), float(value)) for value in at]
+    values = list(at) if isinstance(at, Iterable) else []
+    if not values or not all(isinstance(v, Real) and np.isfinite(float(v)) for v in values):
+        raise OptionError("at", at, allowed=("mean_sd", "a list of one or more finite numbers"))
+    return [(f"{float(value):.6g}".replace("-", "−"), float(value)) for value in values]
 
 
 def _number(value: float) -> str:

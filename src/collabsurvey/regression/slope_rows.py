@@ -75,7 +75,7 @@ def interaction_of(result: RegressionResult, x: str, moderator: str) -> Interact
     if of == by or not together:
         raise FormulaError(
             result.formula,
-            f"{x} and {moderator} do not meet in an interaction; write {x} * {moderator}",
+            f"{x} and {moderator} do not meet in an interaction; write {x} * {moderator}.",
         )
     for partner in partners:
         if partner != by and same_columns(by, partner):

@@ -210,7 +210,23 @@ def typical_words(
             new = [name for name in own if name not in shown]
             said += [f"{words.label(name)} {number(float(means[name].values[0]))}" for name in new]
         shown |= set(own)
+    for offset in formula.offsets:
+        if not but or but not in columns_of([offset]):
+            said.append(_offset_words(offset, columns, result, words))
     return ", ".join(said)
+
+
+def _offset_words(
+    offset: Expression, columns: Columns, result: RegressionResult, words: Words
+) -> str:
+    """What an offset is in the typical case; of a logarithm the exposure itself."""
+    value = float(np.mean(evaluate(offset, columns, result.encoding)))
+    if isinstance(offset, Call) and offset.function == "log":
+        inner = offset.arguments[0]
+        unit = words.unit_of(inner)
+        amount = f"{number(float(np.exp(value)))}{f' {unit}' if unit else ''}"
+        return f"for an exposure ({words.plain(inner)}) of {amount}"
+    return f"for an offset ({words.plain(offset)}) of {number(value)}"
 
 
 def _with_same_column(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Literal
 
 import numpy as np
@@ -26,6 +27,7 @@ from collabsurvey.numerics.wild_bootstrap import (
     random_signs,
     wild_draws,
 )
+from collabsurvey.regression.call_checks import check_whole
 from collabsurvey.regression.clustered import ALONE
 from collabsurvey.regression.few_clusters import FEW_RADEMACHER, FEWEST_RADEMACHER
 from collabsurvey.regression.linear import LinearResult
@@ -177,8 +179,11 @@ def wild_bootstrap(
         raise UnknownNameError("coefficient", term, available=result.terms, where="The model")
     if weights not in {"auto", "rademacher", "webb"}:
         raise OptionError("weights", weights, allowed=("auto", "rademacher", "webb"))
-    if n_boot < 99:
+    if not (isinstance(n_boot, int | np.integer) and n_boot >= 99):
         raise OptionError("n_boot", n_boot, allowed=("99 or more",))
+    check_whole("seed", seed, least=0)
+    if not (isinstance(null, Real) and np.isfinite(null)):
+        raise OptionError("null", null, allowed=("a number",))
     level = result.conf_level if conf_level is None else conf_level
     check_level(level)
     j = result.terms.index(term)

@@ -90,8 +90,12 @@ def to_latex(
     Raises
     ------
     OptionError
-        A label that is not letters, digits and `:._/-`; an unknown environment.
+        Neither a table nor a result; a label that is not letters, digits and `:._/-`;
+        an unknown environment.
     """
+    if not isinstance(table, Table | Result):
+        given = table if isinstance(table, str) else type(table).__name__
+        raise OptionError("table", given, allowed=("a Table", "a result"))
     if environment not in ENVIRONMENTS:
         raise OptionError("environment", environment, allowed=ENVIRONMENTS)
     if label is not None and not LABEL.fullmatch(label):
