@@ -6,6 +6,7 @@ to 1e-7, everything else to 1e-5. lavaan's own optimiser is good to about 2e-6.
 
 from __future__ import annotations
 
+import json
 import warnings
 from functools import cache
 from typing import Any
@@ -18,7 +19,9 @@ from numpy.testing import assert_allclose
 from collabsurvey import dimensionality
 from collabsurvey.dimensionality.sem.fit_indices.measures import LAVAAN_NAMES
 from collabsurvey.dimensionality.sem_result import SemResult
-from support import dataset, gold, matrix
+from collabsurvey.errors import DataError, NotSupportedError
+from dimensionality.sem.test_scores import numbers, reference
+from support import REFERENCE, dataset, gold, matrix
 
 HS = "visual =~ x1 + x2 + x3 ; textual =~ x4 + x5 + x6 ; speed =~ x7 + x8 + x9"
 AC = "agree =~ A1 + A2 + A3 + A4 + A5 ; consc =~ C1 + C2 + C3 + C4 + C5"
@@ -304,3 +307,53 @@ def test_two_levels(estimator: Any) -> None:
             ours = result.fit[names[theirs]]
             assert_allclose(ours, value, rtol=5e-4, atol=1e-6, err_msg=theirs)
     assert result.fit["df"] == values["fit"]["df"]
+
+
+def stored_z(name: str) -> np.ndarray:
+    """lavaan's residuals(type = "standardized")."""
+    found = reference()["residuals"][name]["standardized"]
+    first = found[0] if isinstance(found, list) else found
+    return numbers((next(iter(first.values())) if "cov" not in first else first)["cov"])
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        # Two runs of lavaan, with and without means, give these z up to 3e-4 apart: the one with
+        # means is compared at lavaan's own estimates, in sem/test_residuals.py.
+        ("ml", "cfa_ml_hs1939"),
+        ("gls", "cfa_gls_uls_hs1939:GLS"),
+        ("wlsmv", "cfa_wlsmv_bfi_NE"),
+    ],
+)
+def test_standardised_residuals(name: str, call: str) -> None:
+    expected = stored_z(name)
+    found = fitted(call).standardised_residuals().to_numpy()
+    known = ~np.isnan(expected) & (np.abs(expected) > 1e-3) & (found != 0)
+    assert known.sum() > 20
+    assert_allclose(found[known], expected[known], rtol=1e-4, atol=1e-4)
+
+
+def test_standardised_residuals_are_refused_by_name() -> None:
+    with pytest.raises(NotSupportedError, match="Standardised residuals"):
+        fitted("cfa_fiml_bfi_AC").standardised_residuals()
+
+
+def test_each_level_has_its_own_fit() -> None:
+    """Within, lavaan's matrix between is indefinite, so its chi-square is up to .1 lower."""
+    items = " + ".join(BHR)
+    result = dimensionality.cfa(
+        dataset("bhr2000"), f"level: 1\n f =~ {items}\nlevel: 2\n f =~ {items}", cluster="GRP"
+    )
+    found = result.level_fits().set_index("level")
+    values = json.loads((REFERENCE / "two_level.json").read_text(encoding="utf-8"))
+    top, parts = values["whole"]["unrestricted_logl"], values["level_specific"]
+    assert found["df"].tolist() == [9, 9]
+    assert found["n"].tolist() == [5400, 99]
+    between = 2 * (top - parts["between"]["logl"])
+    assert_allclose(found.loc["between", "chi2"], between, rtol=1e-5)
+    within = 2 * (top - parts["within"]["logl"])
+    assert within < found.loc["within", "chi2"] < within + 0.1
+    assert found["converged"].all()
+    with pytest.raises(DataError, match="level: 1"):
+        fitted("cfa_ml_hs1939").level_fits()

@@ -9,19 +9,24 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
+from collabsurvey.dimensionality.sem.chi_square import p_value
 from collabsurvey.dimensionality.sem.constraints import constraint_matrix
+from collabsurvey.dimensionality.sem.estimate import fit
 from collabsurvey.dimensionality.sem.explained import r_squared
 from collabsurvey.dimensionality.sem.fitted import Analysis
 from collabsurvey.dimensionality.sem.frames import standardised_frame
+from collabsurvey.dimensionality.sem.level_specific import level_fits
 from collabsurvey.dimensionality.sem.material import counted
 from collabsurvey.dimensionality.sem.model import Model
 from collabsurvey.dimensionality.sem.modification import modification_indices
 from collabsurvey.dimensionality.sem.prepare import Prepared
+from collabsurvey.dimensionality.sem.residual_z import residual_z
 from collabsurvey.dimensionality.sem.residuals import ResidualKind, residuals
 from collabsurvey.dimensionality.sem.sample import Sample
 from collabsurvey.dimensionality.sem.score_tests import p_values, release_tests
 from collabsurvey.dimensionality.sem.scoring import ScoreMethod, score_answers
 from collabsurvey.dimensionality.sem.standardise import Kind
+from collabsurvey.dimensionality.sem.two_level import TwoLevelNormal
 from collabsurvey.dimensionality.sem_picture import (
     GroupPart,
     group_picture,
@@ -195,6 +200,48 @@ class SemResult(Result):
         names = self.model.blocks[place].observed
         sample, one = self.samples[place], self.analysis.fit.implied[place]
         return pd.DataFrame(residuals(sample, one, kind=kind).cov, names, names)
+
+    def standardised_residuals(self, group: int | str = 1) -> pd.DataFrame:
+        """Residual covariances over their standard errors: z values, 0 where nothing can differ.
+
+        lavaan's residuals(type = "standardized"). For ML and GLS of complete rows and for least
+        squares of ordered items; other estimators are refused.
+        """
+        import pandas as pd
+
+        place = self._block_of(group)
+        block = self.model.blocks[place]
+        raw, errors = residual_z(self.analysis, place)
+        z = np.divide(raw.cov, errors.cov, out=np.zeros_like(raw.cov), where=errors.cov > 0)
+        return pd.DataFrame(z, block.observed, block.observed)
+
+    def level_fits(self) -> pd.DataFrame:
+        """Fit of each level of a two-level model by itself, the other level left without a model.
+
+        Columns `level, chi2, df, p_value, cfi, tli, rmsea, n, converged`; n are respondents
+        within and clusters between (Ryu & West, 2009, doi:10.1080/10705510903203466).
+        """
+        import pandas as pd
+
+        discrepancy = self.analysis.material.discrepancy
+        if not isinstance(discrepancy, TwoLevelNormal):
+            raise DataError("level_fits() takes a model with level: 1 and level: 2.")
+        found = level_fits(
+            self.analysis.fit, discrepancy, lambda model, x: fit(model, discrepancy, x)
+        )
+        return pd.DataFrame(
+            {
+                "level": [one.level for one in found],
+                "chi2": [one.chi2 for one in found],
+                "df": [one.df for one in found],
+                "p_value": [p_value(one.chi2, one.df) for one in found],
+                "cfi": [one.cfi for one in found],
+                "tli": [one.tli for one in found],
+                "rmsea": [one.rmsea for one in found],
+                "n": [one.n for one in found],
+                "converged": [one.converged for one in found],
+            }
+        )
 
     def modification_indices(self, minimum: float = 0.0) -> pd.DataFrame:
         """By how much chi-square would fall if one more parameter were free, largest first.

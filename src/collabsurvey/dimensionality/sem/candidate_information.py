@@ -141,7 +141,16 @@ class _OfAny:
         return np.diag(whole)[n:].copy(), whole[n:, :n]
 
     def pairs(self, b: int, row: IntArray, column: IntArray) -> Found:
-        raise NotImplementedError
+        """Residual covariances one by one: each moves one covariance and nothing else."""
+        known = self.known[b]
+        cov = np.zeros((len(row), *known.cov.shape[1:]))
+        each = np.arange(len(row))
+        cov[each, row, column] = cov[each, column, row] = 1.0
+
+        def still(one: FloatArray | None) -> FloatArray | None:
+            return None if one is None else np.zeros((len(row), one.shape[1]))
+
+        return self.along(b, Derivatives(each, cov, still(known.mean), still(known.thresholds)))
 
 
 def joined(changes: Sequence[Derivatives]) -> Derivatives:
