@@ -319,7 +319,7 @@ def stored_z(name: str) -> np.ndarray:
 @pytest.mark.parametrize(
     ("name", "call"),
     [
-        # Two runs of lavaan, with and without means, give these z up to 3e-4 apart: the one with
+        # Two runs of lavaan, with and without means, give these z up to 4e-4 apart: the one with
         # means is compared at lavaan's own estimates, in sem/test_residuals.py.
         ("ml", "cfa_ml_hs1939"),
         ("gls", "cfa_gls_uls_hs1939:GLS"),

@@ -27,8 +27,6 @@ Found = tuple[FloatArray, FloatArray]  # own (c,), and shared with x (c, n_uniqu
 class CandidateInformation(Protocol):
     """Information about parameters of block b that are not estimated."""
 
-    quick: bool  # whether residual covariances can be looked up
-
     def along(self, b: int, change: Derivatives) -> Found:
         """Of parameters that move the moments as `change` says."""
 
@@ -47,8 +45,6 @@ def candidate_information(fit: Fit, discrepancy: Discrepancy) -> CandidateInform
 
 class _OfNormal:
     """Maximum likelihood from complete moments."""
-
-    quick = True
 
     def __init__(self, fit: Fit, discrepancy: Normal) -> None:
         self.n_unique, self.known = fit.model.n_unique, _projected(fit)
@@ -85,8 +81,6 @@ class _OfNormal:
 class _OfMoments:
     """Discrepancies with a weight matrix for the stacked moments of each group."""
 
-    quick = True
-
     def __init__(self, fit: Fit, discrepancy: LeastSquares | MissingNormal) -> None:
         self.n_unique, self.known = fit.model.n_unique, _projected(fit)
         if isinstance(discrepancy, LeastSquares):
@@ -122,9 +116,7 @@ class _OfMoments:
 
 
 class _OfAny:
-    """Any discrepancy, by asking for the information about everything at once."""
-
-    quick = False
+    """Any discrepancy of continuous items, by asking for all information at once."""
 
     def __init__(self, fit: Fit, discrepancy: Discrepancy) -> None:
         self.fit, self.discrepancy, self.known = fit, discrepancy, _projected(fit)

@@ -80,7 +80,7 @@ def _pieces(
         here, b = slice(end - len(family.row), end), family.block
         alone = only(fit.model.blocks[b], fit.theta, family)
         score[here] = -0.5 * gradient([alone], family.value, [units.slopes[b]])
-        if information.quick and family.matrix == "residual_cov" and family.pairs:
+        if family.matrix == "residual_cov" and family.pairs:
             own[here], cross[here] = information.pairs(b, family.row, family.column)
         else:
             changes.setdefault(b, []).append((here, derivatives(alone, family.value)))
