@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collabsurvey import simulation as simulation
     from collabsurvey import validation as validation
     from collabsurvey.instruments import Instrument as Instrument
+    from collabsurvey.instruments import catalogue as catalogue
     from collabsurvey.instruments import list_instruments as list_instruments
     from collabsurvey.instruments import load_instrument as load_instrument
     from collabsurvey.instruments.exchange import export_instrument as export_instrument
@@ -45,6 +46,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "export_instrument": "instruments.exchange",
     "Instrument": "instruments",
+    "catalogue": "instruments",
     "list_instruments": "instruments",
     "load_instrument": "instruments",
     "Responses": "responses",
@@ -72,7 +74,7 @@ _SUBPACKAGES = (
     "validation",
 )
 
-_LATER = ("catalogue", "partnership", "validate")
+_LATER = ("partnership", "validate")
 
 __all__ = [*_HOMES, *_SUBPACKAGES, "__version__"]  # noqa: PLE0604
 

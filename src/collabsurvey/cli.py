@@ -36,6 +36,8 @@ app = typer.Typer(
 instruments_app = typer.Typer(no_args_is_help=True, help="The questionnaires that come with it.")
 app.add_typer(instruments_app, name="instruments")
 
+WIDE = 110  # characters; longer lines are hard to read
+
 StudyArgument = Annotated[Path, typer.Argument(help="The study file, such as study.yaml.")]
 OutOption = Annotated[
     Path | None,
@@ -213,9 +215,12 @@ def list_() -> None:
 @instruments_app.command("show")
 def show(name: Annotated[str, typer.Argument(help="An id such as trust, or a file.")]) -> None:
     """Show one instrument: scales, items with their key, answers, licence, status, use."""
+    from shutil import get_terminal_size
+
     from collabsurvey.instruments import describe_text, load_instrument
 
-    typer.echo(describe_text(load_instrument(name)))
+    width = min(get_terminal_size((WIDE, 24)).columns, WIDE)
+    typer.echo(describe_text(load_instrument(name), width=width))
 
 
 @instruments_app.command("check")

@@ -97,6 +97,14 @@ class DataError(CollabSurveyError, ValueError):
     """Answers that cannot be used as they stand."""
 
 
+class NotAmountsError(CollabSurveyError, ValueError):
+    """Answers that share out a total, or name a kind, where amounts are needed."""
+
+    def __init__(self, method: str, *, items: Sequence[str], reason: str, instead: str) -> None:
+        self.items = tuple(items)
+        super().__init__(f"{method} of {listed(items, most=3)} is refused: {reason} {instead}")
+
+
 class NotEnoughDataError(DataError):
     """Too few rows, respondents, clusters or items for the method."""
 

@@ -27,6 +27,7 @@ from collabsurvey.display import Chart, Table
 from collabsurvey.display.heat import heat_chart
 from collabsurvey.errors import (
     DataError,
+    NotAmountsError,
     NotEnoughDataError,
     NotEnoughItemsError,
     NoVarianceError,
@@ -34,6 +35,7 @@ from collabsurvey.errors import (
     UnknownNameError,
     listed,
 )
+from collabsurvey.instruments.scales import SHARES
 from collabsurvey.moments import item_moments
 from collabsurvey.moments.covariance import Missing, Moments, constant_items
 from collabsurvey.moments.respondents import data_notes
@@ -241,6 +243,13 @@ def _pearson(chosen: ItemSet, missing: Missing, method: str) -> ItemCorrelations
     if fixed := constant_items(moments):
         what = "item" if len(fixed) == 1 else "each of the items"
         raise NoVarianceError(f"{what} {', '.join(map(repr, fixed))}", method=method)
+    if missing == "listwise" and moments.cov.sum() <= CONSTANT * np.trace(moments.cov):
+        raise NotAmountsError(
+            method,
+            items=chosen.items,
+            reason=f"their sum is the same in every row: {SHARES}",
+            instead="Turn them into log-ratios first, or ask for ratings.",
+        )
     raw = _pairwise(moments, method) if missing == "pairwise" else correlations(moments.cov)
     np.fill_diagonal(raw, 1.0)
     cor, smoothed, singular, notes = _made_definite(raw, chosen.items)

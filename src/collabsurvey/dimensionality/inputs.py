@@ -17,7 +17,7 @@ from collabsurvey.errors import (
 )
 from collabsurvey.instruments.making import instrument_from_scales
 from collabsurvey.instruments.model import UNVERSIONED, Instrument
-from collabsurvey.instruments.scales import scale_name
+from collabsurvey.instruments.scales import amounts, refuse_not_amounts, scale_name
 from collabsurvey.moments import AnswerTables
 from collabsurvey.moments.columns import numeric_columns
 from collabsurvey.numerics.typing import FloatArray
@@ -48,6 +48,7 @@ def item_set(data: Any, items: Items, *, method: str, fewest: int = 2) -> ItemSe
     if isinstance(data, Responses):
         items = items if items is None or isinstance(items, str) else named(items)
         names = chosen_items(data.instrument, items)
+        refuse_not_amounts(data.instrument, names, method=method)
         responses = data
         name = scale_name(items) if items is not None else title_of(data.instrument, names)
     else:
@@ -105,10 +106,10 @@ def named(items: str | Sequence[str], *, option: str = "items") -> tuple[str, ..
 
 
 def chosen_items(instrument: Instrument, items: Items) -> tuple[str, ...]:
-    """Item ids of a scale id, of a list of scale or item ids, or of every scale."""
+    """Item ids of a scale id, of a list of scale or item ids, or of every scale of amounts."""
     if isinstance(items, str):
         return instrument.items_of(items)
-    listed = list(instrument.scale_ids if items is None else items)
+    listed = [one.id for one in amounts(instrument)] if items is None else list(items)
     scales = set(instrument.scale_ids) - set(instrument.item_ids)
     asked = [name for name in listed if name not in scales]
     if twice := [name for name in dict.fromkeys(asked) if asked.count(name) > 1]:

@@ -1,7 +1,9 @@
 """What was asked: instruments, their files, and the evidence for them."""
 
+from collabsurvey.instruments.catalogue import CatalogueEntry, catalogue, catalogue_entry
 from collabsurvey.instruments.describe import describe, describe_text
 from collabsurvey.instruments.evidence import ClaimStatus, claim_statuses, computed_status
+from collabsurvey.instruments.hypotheses import hypotheses
 from collabsurvey.instruments.loader import load_instrument, read_instrument
 from collabsurvey.instruments.making import combine_instruments, instrument_from_scales
 from collabsurvey.instruments.model import (
@@ -13,22 +15,28 @@ from collabsurvey.instruments.model import (
 )
 from collabsurvey.instruments.registry import list_instruments
 from collabsurvey.instruments.schema import schema
+from collabsurvey.instruments.texts import with_texts
 
 __all__ = [
+    "CatalogueEntry",
     "ClaimStatus",
     "Instrument",
     "Item",
     "ResponseSet",
     "Scale",
+    "catalogue",
+    "catalogue_entry",
     "claim_statuses",
     "combine_instruments",
     "computed_status",
     "describe",
     "describe_text",
+    "hypotheses",
     "instrument_from_scales",
     "items_required",
     "list_instruments",
     "load_instrument",
     "read_instrument",
     "schema",
+    "with_texts",
 ]

@@ -29,9 +29,12 @@ def wording_of(instrument: Instrument, item_id: str) -> str:
 
 
 def answer_labels(answers: ResponseSet | None, codes: tuple[float, ...]) -> tuple[str, ...]:
-    """Labels of the codes (c,) in British English, else in the first language, else the codes."""
+    """Labels of the codes (c,) in British English, else in the first language, else the codes.
+
+    Labels from a user's own folder may not be passed on, so codes stand in for them.
+    """
     by_code: dict[float, str] = {}
-    if answers is not None and answers.labels:
+    if answers is not None and answers.labels and not answers.labels_are_local:
         by_code = answers.labels.get(LANGUAGE) or next(iter(answers.labels.values()))
     return tuple(by_code.get(code, f"{code:g}") for code in codes)
 

@@ -1,7 +1,7 @@
 """What a single field cannot know: ids used twice, items nobody scores, keys of no answer.
 
 Each check yields faults over the `Parts` of a file. `wording_checks` has those about
-texts, slots and translations.
+texts, slots and translations, `rule_checks` those about scoring rules.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from collabsurvey.errors import OptionError
+from collabsurvey.errors import OptionError, listed
 from collabsurvey.instruments.evidence import status_from
 from collabsurvey.instruments.faults import SECTIONS, did_you_mean
 from collabsurvey.instruments.model import ResponseSet, Scale, items_required
 from collabsurvey.instruments.parts import Parts, parts_of
+from collabsurvey.instruments.rule_checks import ADDED_UP, RULE_CHECKS
 from collabsurvey.instruments.wording_checks import WORDING_CHECKS
 from collabsurvey.instruments.yaml_tree import Document, Fault
 
 VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 ID = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]*")
 WITH_IDS = ("items", "scoring", "constructs", "evidence", "norms")
-ADDED_UP = ("mean", "sum")  # rules that need one range of answers
 
 
 def find_faults(document: Document) -> list[Fault]:
@@ -161,10 +161,11 @@ def _check_range(
     parts: Parts, place: int, scale: Scale, name: str, answers: ResponseSet
 ) -> Iterator[Fault]:
     """Check that a scale's rule and its rescaling fit the range of the answers."""
-    if scale.rule in ADDED_UP and answers.type == "nominal":
+    if scale.rule in ADDED_UP and answers.type in ("nominal", "text"):
         yield parts.fault(
             ("scoring", place, "rule"),
-            f"scale {scale.id!r} takes the {scale.rule} of {name!r}, whose answers are nominal.",
+            f"scale {scale.id!r} takes the {scale.rule} of {name!r}, whose answers are "
+            f"{answers.type}.",
         )
     if scale.rescale is None or scale.rule not in ADDED_UP:
         return
@@ -264,10 +265,16 @@ def check_status(parts: Parts) -> Iterator[Fault]:
         return
     computed = status_from(version, parts.names("scoring"), parts.evidence.values())
     if stated != computed:
+        simulated = [one.id for one in parts.evidence.values() if one.sample.kind == "simulated"]
+        barred = (
+            f" Simulated data ({listed(simulated, most=3)}) prove code and never move a status."
+            if simulated
+            else ""
+        )
         yield parts.fault(
             ("status",),
             f"status is {stated!r}, but the evidence records support {computed!r}. "
-            f"Write {computed!r}, or add the records.",
+            f"Write {computed!r}, or add the records.{barred}",
         )
 
 
@@ -277,6 +284,7 @@ CHECKS: tuple[Callable[[Parts], Iterator[Fault]], ...] = (
     check_items,
     check_scales,
     check_response_sets,
+    *RULE_CHECKS,
     *WORDING_CHECKS,
     check_evidence,
     check_status,

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collabsurvey.display import Table
-from collabsurvey.instruments.model import Instrument, ResponseSet, Scale
+from math import nan
 
-KINDS = {
-    "own": "written for collabsurvey",
-    "adapted": "adapted from a published instrument",
-    "key_only": "scoring key of a published instrument, without its texts",
-}
+from collabsurvey.display import Table
+from collabsurvey.instruments.model import Instrument, ResponseSet
+from collabsurvey.instruments.page import (
+    KINDS,
+    STATUS_WORDS,
+    answered_by,
+    minutes,
+    rule_words,
+    shown_range,
+    source_language,
+)
+from collabsurvey.instruments.text_page import WIDTH, text_page
+
 DRAFT_NOTE = (
     "Status draft: no evidence from real respondents yet. Use it to learn about the "
     "instrument, not to decide about schools or people."
@@ -40,18 +47,11 @@ def describe(instrument: Instrument, *, language: str | None = None) -> tuple[Ta
     )
 
 
-def describe_text(instrument: Instrument, *, language: str | None = None) -> str:
-    """Write the tables of `describe` as plain text."""
-    return "\n\n".join(table.to_text() for table in describe(instrument, language=language))
-
-
-def source_language(instrument: Instrument) -> str:
-    """Language the items were written in."""
-    for translation in instrument.translations:
-        if translation.status == "source":
-            return translation.lang
-    texts = (item.text for item in instrument.items if item.text)
-    return next((next(iter(text)) for text in texts), "en-GB")
+def describe_text(
+    instrument: Instrument, *, language: str | None = None, width: int = WIDTH
+) -> str:
+    """Write the page of an instrument as plain text, ending with what to do next."""
+    return text_page(instrument, language=language, width=width)
 
 
 def about_table(instrument: Instrument) -> Table:
@@ -60,12 +60,13 @@ def about_table(instrument: Instrument) -> Table:
     rows = [
         ("id", instrument.id),
         ("version", instrument.version),
-        ("status", instrument.status),
+        ("status", STATUS_WORDS[instrument.status]),
         ("kind", KINDS[instrument.kind]),
         ("authors", ", ".join(author.name for author in instrument.authors)),
         ("citation", instrument.citation),
         ("licence", f"items {licence.items}, scoring key {licence.key}"),
-        ("answered by", ", ".join(map(_spaced, instrument.respondents))),
+        ("answered by", answered_by(instrument)),
+        ("takes about", f"{minutes(instrument)} minutes ({len(instrument.items)} questions)"),
         *(
             (f"fill in {{{name}}}", slot.description or slot.type)
             for name, slot in instrument.slots.items()
@@ -91,13 +92,12 @@ def scales_table(instrument: Instrument) -> Table:
             "title": [scale.title for scale in scales],
             "items": [len(scale.items) for scale in scales],
             "reversed": [instrument.keys_of(scale.items).count(-1) for scale in scales],
-            "rule": [scale.rule for scale in scales],
-            "answers": [_range(instrument, scale) for scale in scales],
-            "needed": [scale.n_required() for scale in scales],
+            "rule": [rule_words(scale) for scale in scales],
+            "answers": [shown_range(instrument, scale) for scale in scales],
             "low": [scale.label_low for scale in scales],
             "high": [scale.label_high for scale in scales],
         },
-        labels={"needed": "answers needed", "low": "a low score", "high": "a high score"},
+        labels={"low": "a low score", "high": "a high score"},
     )
 
 
@@ -142,6 +142,8 @@ def _answers(answers: ResponseSet, language: str) -> list[tuple[float, str, str]
     labels = answers.labels.get(language, {})
     missing_labels = answers.missing_labels.get(language, {})
     codes = labels if answers.type == "bounded" else answers.values
+    if answers.type == "text":
+        return [(nan, "a line in own words", "text, never scored")]
     return [
         *((code, labels.get(code, ""), "an answer") for code in codes),
         *(
@@ -149,11 +151,6 @@ def _answers(answers: ResponseSet, language: str) -> list[tuple[float, str, str]
             for code, reason in answers.missing.items()
         ),
     ]
-
-
-def _range(instrument: Instrument, scale: Scale) -> str:
-    answers = instrument.response_set(scale.items[0])
-    return "" if answers is None else f"{answers.low:g} to {answers.high:g}".replace("-", "−")
 
 
 def _spaced(name: str) -> str:

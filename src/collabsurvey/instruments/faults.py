@@ -23,6 +23,7 @@ SECTIONS = {
     "translations": "translation",
     "evidence": "evidence record",
     "norms": "norm",
+    "entries": "catalogue entry",
 }
 
 WANTED = {
@@ -45,10 +46,14 @@ WANTED = {
     "missing": "given",
     "greater_than_equal": "at least {ge:g}",
     "less_than_equal": "at most {le:g}",
+    "greater_than": "above {gt:g}",
 }
 
 # Field names of the model that are written otherwise in a file.
 PROGRAM_NAMES = {"construct_id": "construct", "from_": "from"}
+
+# Fields of the model that no file may state.
+NOT_IN_FILES = ("texts_are_local", "labels_are_local")
 
 SHOWN = 60  # characters of a wrong value that are repeated in the sentence
 
@@ -70,6 +75,9 @@ def faults_of(
             where = owner(location[:-1], document.data)
             sentence = f"{where} lacks the key {str(location[-1])!r}."
             found.append(Fault(document.line(location[:-1]), sentence))
+        elif kind == "value_error":  # raised by a record of ours, in words of its own
+            where = owner(location, document.data)
+            found.append(Fault(document.line(location), f"{where} {context['error']}."))
         else:
             asked = WANTED.get(kind, problem["msg"].lower()).format_map(context)
             if "[key]" in location:
@@ -147,7 +155,8 @@ def program_names(document: Document) -> list[Fault]:
     return [
         _unknown_key(path, document, Instrument)
         for path in document.key_lines
-        if path[-1] in PROGRAM_NAMES and PROGRAM_NAMES[path[-1]] in known_keys(path[:-1])
+        if path[-1] in NOT_IN_FILES
+        or (path[-1] in PROGRAM_NAMES and PROGRAM_NAMES[path[-1]] in known_keys(path[:-1]))
     ]
 
 
@@ -170,7 +179,7 @@ def known_keys(path: Path, model: type[BaseModel] = Instrument) -> list[str]:
                 names_follow = get_origin(info.annotation) is dict
                 model = _record_in(info.annotation) or model
                 break
-    return [info.alias or name for name, info in model.model_fields.items()]
+    return [info.alias or name for name, info in model.model_fields.items() if not info.exclude]
 
 
 def _record_in(annotation: Any) -> type[BaseModel] | None:

@@ -23,7 +23,9 @@ SUFFIXES = (".yaml", ".yml")
 LARGEST = 5_000_000  # bytes; the largest shipped file has about 20 000
 
 
-def load_instrument(name_or_path: str | os.PathLike[str]) -> Instrument:
+def load_instrument(
+    name_or_path: str | os.PathLike[str], *, texts: str | os.PathLike[str] | None = None
+) -> Instrument:
     """Load a shipped instrument by its id, or any instrument file by its path.
 
     Parameters
@@ -31,6 +33,10 @@ def load_instrument(name_or_path: str | os.PathLike[str]) -> Instrument:
     name_or_path : str or path
         A shipped id such as "trust" (`list_instruments` shows them), or a path: a
         `Path`, or text that ends in .yaml or .yml or holds a folder separator.
+    texts : path, optional
+        Your own folder with the wording of instruments that may not be distributed, such as
+        "texts": `texts/<id>.yaml`. It is for people who have the owner's permission; the
+        wording stays in memory, and reports do not print it. Left out: none is looked for.
 
     Returns
     -------
@@ -42,7 +48,8 @@ def load_instrument(name_or_path: str | os.PathLike[str]) -> Instrument:
     UnknownNameError
         No shipped instrument has that id.
     InstrumentError
-        The file cannot be read, or breaks the rules; every fault with its line.
+        The file, or the one in `texts`, cannot be read or breaks the rules; every fault with
+        its line.
 
     Examples
     --------
@@ -62,7 +69,12 @@ def load_instrument(name_or_path: str | os.PathLike[str]) -> Instrument:
     if state.st_size > LARGEST:
         hint = f"the file has {state.st_size} bytes, too many for an instrument."
         raise InstrumentError(str(path), [hint])
-    return _load(path.resolve(), state.st_mtime_ns, state.st_size)
+    loaded = _load(path.resolve(), state.st_mtime_ns, state.st_size)
+    if texts is None:
+        return loaded
+    from collabsurvey.instruments.texts import with_texts
+
+    return with_texts(loaded, texts)
 
 
 def is_path(name_or_path: str | os.PathLike[str]) -> bool:

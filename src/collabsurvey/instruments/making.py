@@ -72,6 +72,26 @@ def instrument_from_scales(
     )
 
 
+def _strictest(licences: Sequence[Licence]) -> Licence:
+    """Terms that hold for all of them together."""
+    first = licences[0]
+
+    def joined(values: Iterable[str]) -> str:
+        return " and ".join(dict.fromkeys(values))
+
+    return first.model_copy(
+        update={
+            "items": joined(one.items for one in licences),
+            "key": joined(one.key for one in licences),
+            "redistribute_text": all(one.redistribute_text for one in licences),
+            "commercial": all(one.commercial for one in licences),
+            "confidence": max(
+                (one.confidence for one in licences), key=("high", "medium", "low").index
+            ),
+        }
+    )
+
+
 def combine_instruments(instruments: Sequence[Instrument]) -> Instrument:
     """One instrument from several fielded together; ids must not collide.
 
@@ -116,6 +136,9 @@ def combine_instruments(instruments: Sequence[Instrument]) -> Instrument:
             ),
             "evidence": tuple(e for one in instruments for e in one.evidence),
             "norms": tuple(n for one in instruments for n in one.norms),
+            # Wording that may not be passed on stays so in company.
+            "licence": _strictest([one.licence for one in instruments]),
+            "texts_are_local": any(one.texts_are_local for one in instruments),
             "status": min(
                 (one.status for one in instruments),
                 key=get_args(Status).index,

@@ -58,7 +58,7 @@ __all__ = [
     "items_required",
 ]
 
-Rule = Literal["mean", "sum", "composition", "distance", "agreement"]
+Rule = Literal["mean", "sum", "composition", "distance", "agreement", "difference"]
 
 UNVERSIONED = "0.0.0"  # of an instrument made from scales named in a call
 DEFAULT_MIN_VALID = "2/3"  # score from the answered items if two thirds are answered
@@ -68,16 +68,19 @@ class ResponseSet(Record):
     """The answers an item allows.
 
     `ordinal`, `bipolar` and `nominal` allow the listed values only; `bounded` allows
-    every number from the first to the last value. `labels` maps a language to
+    every number from the first to the last value; `text` is a line in the respondent's own
+    words, has no values and is never scored. `labels` maps a language to
     {value: label}; only some values need a label. `missing` maps codes that are not
     answers, such as -8, to their reason, such as "cannot_say".
     """
 
-    type: Literal["ordinal", "bipolar", "bounded", "nominal"]
-    values: tuple[float, ...] = Field(min_length=2)
+    type: Literal["ordinal", "bipolar", "bounded", "nominal", "text"]
+    values: tuple[float, ...] = ()
     labels: dict[str, dict[float, str]] = Field(default_factory=dict)
     missing: dict[float, str] = Field(default_factory=dict)
     missing_labels: dict[str, dict[float, str]] = Field(default_factory=dict)
+    # Labels added from the user's own folder, which may be fielded but not passed on.
+    labels_are_local: bool = Field(default=False, exclude=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -96,15 +99,23 @@ class ResponseSet(Record):
         }
         return {**data, "labels": paired}
 
+    @model_validator(mode="after")
+    def _enough_values(self) -> Self:
+        if self.type == "text" and self.values:
+            raise ValueError("is of the type text, so it has no 'values'. Remove them")
+        if self.type != "text" and len(self.values) < 2:
+            raise ValueError("needs 'values', a list of at least 2 answers")
+        return self
+
     @property
     def low(self) -> float:
-        """Lowest answer."""
-        return min(self.values)
+        """Lowest answer; nan for text."""
+        return min(self.values, default=math.nan)
 
     @property
     def high(self) -> float:
-        """Highest answer."""
-        return max(self.values)
+        """Highest answer; nan for text."""
+        return max(self.values, default=math.nan)
 
     def codes_by_label(self) -> dict[str, float]:
         """Every label and missing label, in any language, to its code; case folded."""
@@ -145,7 +156,18 @@ class Aggregate(Record):
 
 
 class Scale(Record):
-    """Items scored together, and the rule."""
+    """Items scored together, and the rule.
+
+    mean, sum      of the keyed answers; `parts` may name pieces of the scale
+    composition    shares of a whole: picks (`types`: which answer means which type), or an
+                   allocation (`parts`: the items of each type; the k-th items of all parts
+                   together add up to `total`)
+    distance       mean distance of the answers from `ideal`; or, of two compositions
+                   (`between`), their Aitchison distance
+    difference     the first scale of `between` minus the second
+    agreement      how far the people of a group give the same answer; `felt` is the scale
+                   that says how far they feel they do
+    """
 
     id: str
     title: str
@@ -156,6 +178,17 @@ class Scale(Record):
     aggregate: Aggregate | None = None
     label_low: str = ""  # what a low score means, in plain words
     label_high: str = ""
+    types: dict[float, str] = Field(default_factory=dict)
+    parts: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    total: float | None = Field(default=None, gt=0)
+    between: tuple[str, str] | None = None
+    ideal: float | None = None
+    felt: str | None = None
+
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """Names of the types of a composition, or of the pieces of a scale, in their order."""
+        return tuple(self.parts) or tuple(dict.fromkeys(self.types.values()))
 
     def n_required(self, min_valid: str | int | None = None) -> int:
         """How many answered items a score needs; `min_valid` overrides the scale's own."""
@@ -192,6 +225,8 @@ class Instrument(Record):
     evidence: tuple[Evidence, ...] = ()
     norms: tuple[Norm, ...] = ()
     use: Use = Use(intended=(), not_for=())
+    # Wording added from the user's own folder, which may be fielded but not passed on.
+    texts_are_local: bool = Field(default=False, exclude=True)
 
     def summary(self) -> str:
         """Return what the instrument is, its scales, items and answers, as text."""

@@ -19,6 +19,8 @@ from collabsurvey.instruments.model import Instrument
 def schema() -> dict[str, Any]:
     """JSON schema (draft 2020-12) of an instrument file."""
     made = Instrument.model_json_schema(by_alias=True)
+    del made["properties"]["texts_are_local"]  # known to the program only
+    del made["$defs"]["ResponseSet"]["properties"]["labels_are_local"]
     labels = made["$defs"]["ResponseSet"]["properties"]["labels"]
     in_order = {"type": "array", "items": {"type": "string"}}  # one label for each value
     labels["additionalProperties"] = {"anyOf": [labels["additionalProperties"], in_order]}

@@ -22,7 +22,7 @@ from collabsurvey.errors import (
     WeightsNotAppliedError,
     listed,
 )
-from collabsurvey.instruments.scales import scale_name
+from collabsurvey.instruments.scales import refuse_not_amounts, scale_name
 from collabsurvey.moments import clustered_answers
 from collabsurvey.moments.columns import group_values, numeric_columns
 from collabsurvey.moments.covariance import item_names
@@ -209,6 +209,7 @@ def agreement(
     if min_n < 1:
         raise OptionError("min_n", min_n, allowed=("a count of 1 or more",))
     names = item_names(responses, scale)
+    refuse_not_amounts(responses.instrument, names, method="multilevel.agreement")
     if cluster == "cluster" and cluster not in column_names(as_narwhals(responses.frame)):
         responses.role("cluster", purpose="Agreement")
     column = role_or_column(responses, cluster)

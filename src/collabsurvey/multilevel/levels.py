@@ -22,7 +22,7 @@ from collabsurvey.errors import (
     WeightsNotAppliedError,
     listed,
 )
-from collabsurvey.instruments.scales import scale_name
+from collabsurvey.instruments.scales import refuse_not_amounts, scale_name
 from collabsurvey.moments import ClusterMoments, cluster_moments
 from collabsurvey.moments.covariance import item_names, key_signs
 from collabsurvey.moments.respondents import cluster_column, repeated_rows_note
@@ -143,6 +143,7 @@ def level_moments(
     if column is None:
         column = responses.role("cluster", purpose=method)
     names = item_names(responses, items)
+    refuse_not_amounts(responses.instrument, names, method=method)
     if len(names) < fewest:
         raise NotEnoughItemsError(
             scale_name(items), n_items=len(names), needed=fewest, method=method

@@ -135,10 +135,11 @@ def contradicting_items(cov: FloatArray) -> tuple[int, ...]:
     """Positions of items that correlate negatively with the rest of their scale.
 
     `cov` is of items already turned in the direction of the scale; a negative
-    item–rest correlation then contradicts the key.
+    item–rest correlation then contradicts the key. Covariances from different rows may
+    give a "correlation" below -1, which says that the rows are too few to tell.
     """
     r = item_rest_correlations(cov)
-    return tuple(int(j) for j in np.flatnonzero(r < 0))
+    return tuple(int(j) for j in np.flatnonzero((r < 0) & (r >= -1 - 1e-9)))
 
 
 def contradiction(scale: str, items: Sequence[str], cov: FloatArray) -> str:

@@ -13,7 +13,7 @@ from collabsurvey.errors import (
     NoVarianceError,
     OptionError,
 )
-from collabsurvey.instruments.scales import scale_name
+from collabsurvey.instruments.scales import refuse_not_amounts, scale_name
 from collabsurvey.moments import Moments, item_moments, weighted_answers
 from collabsurvey.moments.covariance import Missing, constant_items
 from collabsurvey.responses.responses import Responses, require_responses
@@ -30,6 +30,7 @@ def scale_moments(
         raise NotEnoughItemsError("(no items named)", n_items=0, needed=2, method=method)
     name = scale_name(items)
     names = responses.instrument.items_of(items)
+    refuse_not_amounts(responses.instrument, names, method=method)
     if missing not in ("listwise", "pairwise"):
         raise OptionError("missing", missing, allowed=("listwise", "pairwise"))
     if len(names) < 2:
@@ -57,7 +58,8 @@ def scale_moments(
     if moments.cov.sum() <= 1e-12 * own:
         raise DataError(
             f"{method} of {name!r} is not defined: the items cancel out, their sum does not vary. "
-            "Check which items are reverse-keyed."
+            "Check which items are reverse-keyed. If they share out a fixed total, no such "
+            "coefficient can be had from them."
         )
     return moments
 

@@ -21,6 +21,7 @@ from collabsurvey.errors import (
     KeyingWarning,
     NotSupportedError,
     OptionError,
+    listed,
 )
 from collabsurvey.instruments.model import Instrument, Scale
 from collabsurvey.moments import item_moments
@@ -33,7 +34,9 @@ from collabsurvey.responses.engine import (
     to_native,
 )
 from collabsurvey.responses.responses import Responses, require_responses
+from collabsurvey.scoring.expectation import middle_notes
 from collabsurvey.scoring.result import Method, ScoreResult
+from collabsurvey.scoring.rules import ELSEWHERE, Scoring, is_scored, range_of
 from collabsurvey.scoring.standard import described, standardised
 
 Impute = Literal["none", "item_mean", "item_median"]
@@ -57,14 +60,17 @@ def score(
     responses : Responses
         Raw answers; reversed items are turned round here (minimum + maximum - answer).
     scales : ids, optional
-        All scales whose rule is a mean or a sum, if left out.
+        All scales that have one number a respondent, if left out: means, sums, differences
+        of two of them, and distances from an ideal answer. Compositions are scored by
+        `composition`, distances between them by `congruence`, and agreement within a group
+        by `partnership.consensus`.
     method : "mean", "sum", "pomp", "z" or "t"
         The mean of the answered items in units of the response scale (default: it can be
         read against the answers); their sum; per cent of maximum possible, 0-100; or
         standardised in these data (divisor n - 1; weighted where there is a weight role).
     min_valid : share such as "2/3", a count, or None
         How many items must be answered; None takes the instrument's rule, 0 means however
-        few (at least one). A share is rounded up.
+        few (at least one). A share is rounded up. A difference needs both its scores.
     impute : "none", "item_mean" or "item_median"
         Fill items left out with the item's own mean or median over all rows. psych's
         `scoreItems` does "item_median" unless told not to; it makes people look alike, so
@@ -104,21 +110,24 @@ def score(
     _check_options(method, impute, rows)
     instrument = responses.instrument
     chosen, notes = _chosen(instrument, scales)
-    if min_valid is None and impute != "none":
-        min_valid = 0
-    needed = [scale.n_required(min_valid) for scale in chosen]
     frame = as_narwhals(responses.frame)
     notes += [_keying_note(responses, scale) for scale in chosen]
+    notes += [_difference_note(scale) for scale in chosen]
+    notes += middle_notes(frame, instrument, chosen)
     keyed, notes_filled = _keyed_items(frame, instrument, chosen, impute)
-    answered = _answered_everything(instrument, chosen) if rows == "complete" else None
+    scoring = Scoring(
+        instrument=instrument,
+        keyed=keyed,
+        method=method,
+        min_valid=0 if min_valid is None and impute != "none" else min_valid,
+        prorate=prorate,
+        condition=_answered_everything(instrument, chosen) if rows == "complete" else None,
+        filled=impute != "none",
+    )
+    needed = [scoring.n_required(scale) for scale in chosen]
     raw = frame.select(
         *(nw.col(column) for column in responses.roles.values()),
-        *(
-            _raw_score(
-                scale, instrument, keyed, n, method, prorate, answered, filled=impute != "none"
-            )
-            for scale, n in zip(chosen, needed, strict=True)
-        ),
+        *map(scoring.score, chosen),
     )
     if method in ("z", "t"):
         raw = standardised(raw, [scale.id for scale in chosen], method, responses)
@@ -160,27 +169,42 @@ def _check_options(method: str, impute: str, rows: str) -> None:
 def _chosen(
     instrument: Instrument, scales: str | Sequence[str] | None
 ) -> tuple[list[Scale], list[str]]:
-    """Scales to be scored, and a note on those that cannot be averaged."""
+    """Scales to be scored, and a note on those that have no one number for a respondent."""
     if scales is None:
-        able = [scale for scale in instrument.scoring if scale.rule in ("mean", "sum")]
-        others = [scale.id for scale in instrument.scoring if scale not in able]
+        able = [scale for scale in instrument.scoring if is_scored(scale)]
+        others = [_elsewhere(scale) for scale in instrument.scoring if scale not in able]
         if not able:
             raise DataError(
-                f"Instrument {instrument.id!r} has no scale that is a mean or a sum of the items "
-                "in these data."
+                f"Instrument {instrument.id!r} has no scale with one score for each respondent. "
+                + (f"Use {listed(others, most=4)}." if others else "It has no scale at all.")
             )
-        return able, [f"Not a mean of items, and not scored here: {', '.join(others)}."] * bool(
+        return able, [f"Not one number a respondent, so not scored here: {listed(others)}."] * bool(
             others
         )
     names = [scales] if isinstance(scales, str) else list(scales)
     chosen = [instrument.scale(name) for name in dict.fromkeys(names)]
     for scale in chosen:
-        if scale.rule not in ("mean", "sum"):
+        if not is_scored(scale):
             raise NotSupportedError(
-                f"Scoring scale {scale.id!r} by the rule {scale.rule!r}",
-                instead="Score the scales whose rule is a mean or a sum.",
+                f"One number a respondent for scale {scale.id!r} (rule {scale.rule!r})",
+                instead=f"Use {_elsewhere(scale)}.",
             )
     return chosen, []
+
+
+def _elsewhere(scale: Scale) -> str:
+    return ELSEWHERE[scale.rule].format(scale=scale.id)
+
+
+def _difference_note(scale: Scale) -> str:
+    """Say that a difference is for description."""
+    if scale.rule != "difference" or scale.between is None:
+        return ""
+    first, second = scale.between
+    return (
+        f"{scale.id} is {first} minus {second}, for description. In a model put both scores in "
+        "its place: a difference forces their effects to be equal and opposite."
+    )
 
 
 def _keying_note(responses: Responses, scale: Scale) -> str:
@@ -190,6 +214,8 @@ def _keying_note(responses: Responses, scale: Scale) -> str:
         for construct in responses.instrument.constructs
     }
     kinds = {responses.instrument.item(item).construct_id for item in scale.items}
+    if scale.rule not in ("mean", "sum"):
+        return ""
     if len(scale.items) < 2 or not all(reflective.get(str(kind), True) for kind in kinds):
         return ""
     try:
@@ -227,65 +253,12 @@ def _keyed_items(
         if fills.get(item) is not None:
             column = column.fill_null(fills[item])
         if instrument.item(item).keyed == -1:
-            low, high = _range_of(instrument, item, "Turning a reversed item round")
+            low, high = range_of(instrument, item, "Turning a reversed item round")
             column = low + high - column
         keyed[item] = column
     return keyed, notes
 
 
-def _range_of(instrument: Instrument, item: str, purpose: str) -> tuple[float, float]:
-    answers = instrument.response_set(item)
-    if answers is None:
-        raise DataError(
-            f"{purpose} needs the lowest and highest possible answer of item {item!r}. "
-            "State them: response_range=(1, 5)."
-        )
-    return answers.low, answers.high
-
-
 def _answered_everything(instrument: Instrument, scales: Sequence[Scale]) -> nw.Expr:
     items = dict.fromkeys(item for scale in scales for item in scale.items)
     return nw.all_horizontal(*(~nw.col(item).is_null() for item in items), ignore_nulls=False)
-
-
-def _raw_score(
-    scale: Scale,
-    instrument: Instrument,
-    keyed: dict[str, nw.Expr],
-    needed: int,
-    method: Method,
-    prorate: bool,
-    condition: nw.Expr | None,
-    *,
-    filled: bool,
-) -> nw.Expr:
-    values = [keyed[item] for item in scale.items]
-    given = [(~nw.col(item).is_null()).cast(nw.Float64) for item in scale.items]
-    present = (
-        [(~keyed[item].is_null()).cast(nw.Float64) for item in scale.items] if filled else given
-    )
-    total = nw.sum_horizontal(*values)
-    n_present = nw.sum_horizontal(*present)
-    enough = nw.sum_horizontal(*given) >= needed if needed > 1 else n_present >= 1
-    mean = total / n_present
-    k = len(scale.items)
-    if method == "sum":
-        value = mean * k if prorate else total
-    elif method == "pomp":
-        low, high = _common_range(instrument, scale)
-        value = (mean - low) * (100 / (high - low))
-    else:
-        value = mean
-    if condition is not None:
-        enough = enough & condition
-    return nw.when(enough).then(value).alias(scale.id)
-
-
-def _common_range(instrument: Instrument, scale: Scale) -> tuple[float, float]:
-    ranges = {_range_of(instrument, item, "POMP scoring") for item in scale.items}
-    if len(ranges) > 1:
-        raise DataError(
-            f"Scale {scale.id!r} has items with different ranges, so it has no common 0 to 100. "
-            "Use method='z', or score its parts."
-        )
-    return ranges.pop()

@@ -280,7 +280,7 @@ def _written(content: str | bytes, encoding: str, path: str | Path | None) -> st
 
 def _check_licence(instrument: Instrument, *, include_text: bool) -> None:
     licence = instrument.licence
-    if include_text and not licence.redistribute_text:
+    if include_text and not licence.redistribute_text and not instrument.texts_are_local:
         why = f"False: the licence of {instrument.id!r} ({licence.items}) does not let its texts "
         raise OptionError("include_text", include_text, allowed=(f"{why}be passed on",))
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from collabsurvey.errors import DataError, OptionError, UnknownNameError, listed
-from collabsurvey.instruments.describe import source_language
 from collabsurvey.instruments.exchange.asked import (
     SLOT,
     Answers,
@@ -20,6 +19,7 @@ from collabsurvey.instruments.exchange.asked import (
 )
 from collabsurvey.instruments.exchange.names import check_distinct, code_text, column_name
 from collabsurvey.instruments.model import Instrument, Item, ResponseSet
+from collabsurvey.instruments.page import source_language
 
 __all__ = [
     "NOT_OFFERED",

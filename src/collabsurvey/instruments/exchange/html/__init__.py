@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
 from collabsurvey.errors import DataError, OptionError, listed
-from collabsurvey.instruments.describe import source_language
 from collabsurvey.instruments.exchange.html.collect import collect_answers
 from collabsurvey.instruments.exchange.html.layout import OWN_SCHOOL, Block, Wording, page_blocks
 from collabsurvey.instruments.exchange.html.words import page_words
@@ -25,6 +24,7 @@ from collabsurvey.instruments.exchange.questions import (
     questionnaire,
 )
 from collabsurvey.instruments.model import Instrument
+from collabsurvey.instruments.page import source_language
 
 __all__ = ["OWN_COLUMNS", "collect_answers", "questionnaire_html"]
 

@@ -1,0 +1,233 @@
+"""The construct page of an instrument: what it measures, for whom, and what not to do with it.
+
+Made from the instrument file, so that page and file never differ. The pages of the shipped
+instruments are committed as Markdown; after a change write them anew from the checkout:
+
+    python -c "from collabsurvey.instruments.page import write_pages; write_pages()"
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+from collabsurvey.instruments.answer_words import filled
+from collabsurvey.instruments.folder import CANDIDATES, shipped_paths
+from collabsurvey.instruments.hypotheses import hypotheses_of
+from collabsurvey.instruments.loader import load_instrument
+from collabsurvey.instruments.model import Construct, Instrument, Scale
+
+KINDS = {
+    "own": "written for collabsurvey",
+    "adapted": "adapted from a published instrument",
+    "key_only": "scoring key of a published instrument, without its texts",
+}
+PER_MINUTE = 4  # questions; the core form's forty are meant to fit into ten minutes
+STATUS_WORDS = {
+    "draft": "draft: nobody's answers back it yet",
+    "content_reviewed": "content reviewed: experts and staff have judged the wording",
+    "piloted": "piloted: a first study has been answered",
+    "structure_supported": "structure supported: factor studies agree on what it measures",
+    "validated_for": "validated for the uses named in its evidence records, and no others",
+    "retired": "retired: do not use it for new studies",
+}
+DIRECTIONS = {
+    "higher_is_more": "higher is more",
+    "higher_is_worse": "higher is worse",
+    "none": "neither end is better",
+}
+RESPONDENTS = {
+    "front_line": "front-line staff (F)",
+    "decision_maker": "decision makers: heads, governors, trust leads (D)",
+    "boundary_spanner": "people who work between schools or bring them together (B)",
+    "partner": "partner agencies (P)",
+}
+MODELS = {
+    "reflective": "signs of one thing",
+    "formative": "pieces that add up; they need not go together",
+    "ipsative": "shares of a whole; no alpha, no factor analysis",
+    "nominal": "kinds, not amounts; no mean",
+}
+
+
+def source_language(instrument: Instrument) -> str:
+    """Language the items were written in."""
+    for translation in instrument.translations:
+        if translation.status == "source":
+            return translation.lang
+    texts = (item.text for item in instrument.items if item.text)
+    return next((next(iter(text)) for text in texts), "en-GB")
+
+
+def answered_by(instrument: Instrument) -> str:
+    """Who answers, with the letter of their form."""
+    return "; ".join(RESPONDENTS.get(one, one.replace("_", " ")) for one in instrument.respondents)
+
+
+def minutes(instrument: Instrument) -> int:
+    """How long the whole questionnaire takes, reckoned at four questions a minute."""
+    return max(1, math.ceil(len(instrument.items) / PER_MINUTE))
+
+
+def next_steps(instrument: Instrument) -> tuple[str, ...]:
+    """Commands and lines of Python for somebody who has just met the instrument."""
+    name = instrument.id
+    slots = [slot for slot in instrument.slots if slot != "partner"]
+    words = "".join(f' --slot {slot}="…"' for slot in slots)
+    if "partner" in instrument.slots:
+        words += ' --partner "Hill School" --partner "St Mary\'s"'
+    special = {
+        "composition": 'cs.scoring.composition(responses, "{scale}")',
+        "agreement": 'cs.partnership.consensus(responses, "{scale}")',
+    }
+    lines = [
+        f"Ask it:     collabsurvey export {name} --to html{words}",
+        f'Read it:    responses = cs.read_responses("answers.csv", instrument='
+        f'cs.load_instrument("{name}"))',
+        'Score it:   cs.score(responses).to_frame(keep=["cluster"])',
+    ]
+    for rule, call in special.items():
+        first = next((scale.id for scale in instrument.scoring if scale.rule == rule), None)
+        if first is not None:
+            lines.append(f"            {call.format(scale=first)}")
+    return tuple(lines)
+
+
+def page_markdown(instrument: Instrument) -> str:
+    """Write the page of one instrument."""
+    return "\n".join(_lines(instrument)) + "\n"
+
+
+def write_pages(folder: Path = CANDIDATES[-1] / "pages") -> None:
+    """Write the pages of all shipped instruments of our own beside their files."""
+    folder.mkdir(exist_ok=True)
+    for name, path in shipped_paths().items():
+        instrument = load_instrument(path)
+        if instrument.kind != "key_only":
+            (folder / f"{name}.md").write_text(page_markdown(instrument), encoding="utf-8")
+
+
+def _lines(instrument: Instrument) -> Iterator[str]:
+    yield f"# {instrument.title}"
+    yield ""
+    status = STATUS_WORDS[instrument.status]
+    yield f"`{instrument.id}`, version {instrument.version}. Status {status}."
+    yield (
+        f"{len(instrument.items)} questions, about {minutes(instrument)} minutes for all of them. "
+        f"Answered by: {answered_by(instrument)}."
+    )
+    yield ""
+    yield "## What it measures"
+    scales = {scale.id: scale for scale in instrument.scoring}
+    for construct in instrument.constructs:
+        yield ""
+        yield f"**{_title(construct, scales.get(construct.id))}** (`{construct.id}`). " + (
+            construct.definition.strip()
+        )
+        yield ""
+        for label, text in (
+            ("A high score", _high(construct, scales.get(construct.id))),
+            ("About", ", ".join(construct.level)),
+            ("Its items are", MODELS[construct.measurement_model]),
+            ("Sources", "; ".join(construct.sources)),
+        ):
+            if text:
+                yield f"- {label}: {text}"
+    yield from _scores(instrument)
+    yield from _expected(instrument)
+    yield ""
+    yield "## Use"
+    yield ""
+    yield from (f"- For: {text}." for text in instrument.use.intended)
+    yield from (f"- **Never for: {text}.**" for text in instrument.use.not_for)
+    yield ""
+    language = source_language(instrument)
+    yield "## The questions"
+    yield ""
+    yield "| id | key | question | who |"
+    yield "|---|---|---|---|"
+    for item in instrument.items:
+        text = (item.text or {}).get(language, "")
+        key = "not scored" if item.unscored else {1: "+", -1: "−"}[item.keyed]
+        asked = "".join(f"<br>○ {choice}" for choice in choices(instrument, item.id, language))
+        yield f"| {item.id} | {key} | {filled(text)}{asked} | {', '.join(item.forms)} |"
+    yield ""
+    yield (
+        "− is reversed: agreeing means less of what the scale measures. Words in [brackets] are "
+        "filled in before fielding."
+    )
+
+
+def _scores(instrument: Instrument) -> Iterator[str]:
+    yield ""
+    yield "## Scores"
+    yield ""
+    for scale in instrument.scoring:
+        low = f" Low: {_lowered(scale.label_low)}." if scale.label_low else ""
+        high = f" High: {_lowered(scale.label_high)}." if scale.label_high else ""
+        yield f"- `{scale.id}` {scale.title}: {rule_words(scale)}.{low}{high}"
+
+
+def _expected(instrument: Instrument) -> Iterator[str]:
+    chosen = hypotheses_of(instrument)
+    if not chosen:
+        return
+    yield ""
+    yield "## What should be found, if it measures what it says"
+    yield ""
+    yield "Not tested with these questions yet."
+    yield ""
+    yield from (f"- {one.id}. {one.statement.strip()}" for one in chosen)
+
+
+def choices(instrument: Instrument, item_id: str, language: str) -> tuple[str, ...]:
+    """Statements to choose from, of an item that is no rating."""
+    answers = instrument.response_set(item_id)
+    if answers is None or answers.type != "nominal":
+        return ()
+    labels = answers.labels.get(language, {})
+    return tuple(labels.get(value, f"{value:g}") for value in answers.values)
+
+
+def rule_words(scale: Scale) -> str:
+    """The scoring rule of a scale in words."""
+    n = len(scale.items)
+    words = f"{scale.rule} of {n} questions, {scale.n_required()} needed"
+    if scale.between:
+        between = "{} minus {}" if scale.rule == "difference" else "distance between {} and {}"
+        words = between.format(*scale.between)
+    elif scale.rule == "distance":
+        words = f"mean distance of {n} answers from {scale.ideal:g}"
+    elif scale.rule == "composition":
+        what = f"shares of {n} choices" if scale.types else f"{scale.total:g} points shared out"
+        words = f"{what} among {', '.join(scale.part_names)}"
+    elif scale.rule == "agreement":
+        words = f"how far people give the same {n} answers"
+    elif n == 1:
+        words = "a single question"
+    return words
+
+
+def _title(construct: Construct, scale: Scale | None) -> str:
+    return construct.id if scale is None else scale.title
+
+
+def _high(construct: Construct, scale: Scale | None) -> str:
+    direction = DIRECTIONS[construct.direction]
+    if scale is None or not scale.label_high:
+        return direction if construct.direction != "none" else ""
+    return f"{_lowered(scale.label_high)} ({direction})"
+
+
+def _lowered(text: str) -> str:
+    """A label inside a sentence: its first letter small, unless it is a name or I."""
+    return text if text[:2] in ("I ", "I'") else text[:1].lower() + text[1:]
+
+
+def shown_range(instrument: Instrument, scale: Scale) -> str:
+    """Write from which to which answer a scale goes; nothing where answers are kinds."""
+    answers = instrument.response_set(scale.items[0])
+    if answers is None or answers.type in ("nominal", "text"):
+        return ""
+    return f"{answers.low:g} to {answers.high:g}".replace("-", "−")
