@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from collabsurvey import invariance as invariance
     from collabsurvey import moments as moments
     from collabsurvey import multilevel as multilevel
+    from collabsurvey import partnership as partnership
     from collabsurvey import quality as quality
     from collabsurvey import regression as regression
     from collabsurvey import reliability as reliability
     from collabsurvey import reporting as reporting
     from collabsurvey import responses as responses
+    from collabsurvey import scoring as scoring
     from collabsurvey import simulation as simulation
     from collabsurvey import validation as validation
     from collabsurvey.instruments import Instrument as Instrument
@@ -65,16 +67,18 @@ _SUBPACKAGES = (
     "invariance",
     "moments",
     "multilevel",
+    "partnership",
     "quality",
     "regression",
     "reliability",
     "reporting",
     "responses",
+    "scoring",
     "simulation",
     "validation",
 )
 
-_LATER = ("partnership", "validate")
+_LATER = ("validate",)
 
 __all__ = [*_HOMES, *_SUBPACKAGES, "__version__"]  # noqa: PLE0604
 
