@@ -11,8 +11,9 @@ from collabsurvey.instruments import (
     claim_statuses,
     computed_status,
     instrument_from_scales,
+    next_rung,
 )
-from collabsurvey.instruments.model import Evidence
+from collabsurvey.instruments.model import Construct, Evidence
 
 CLAIM = {
     "score": "safety",
@@ -170,3 +171,68 @@ def test_an_instrument_is_no_further_than_its_least_examined_score() -> None:
 
 def test_retired_is_a_decision() -> None:
     assert computed_status(instrument(*up_to("piloted"), status="retired")) == "retired"
+
+
+def formative(*evidence: Evidence) -> Instrument:
+    """The same instrument, whose score is made of pieces that need not go together."""
+    made = instrument(*evidence)
+    construct = Construct(
+        id="safety",
+        definition="Pieces that add up.",
+        level=("person",),
+        direction="none",
+        measurement_model="formative",
+    )
+    return made.model_copy(update={"constructs": (construct,)})
+
+
+def test_scores_without_an_alpha_climb_by_other_reliability_and_structure() -> None:
+    """A formative score has no alpha and no factors; a retest and two studies stand in."""
+    piloting = [
+        *ladder()["content_reviewed"],
+        record("reliability", "retest ICC(2,1)", 120, value=0.8, ci=(0.7, 0.9)),
+        record("internal_structure", "item statistics", 120),
+        record("response_process", "missingness", 120, verdict="mixed"),
+    ]
+    assert computed_status(instrument(*piloting)) == "content_reviewed"
+    assert computed_status(formative(*piloting)) == "piloted"
+    first, second = (
+        record("internal_structure", "weights of the pieces", 200, study=study)
+        for study in ("first", "second")
+    )
+    assert computed_status(formative(*piloting, second)) == "piloted"
+    assert computed_status(formative(*piloting, first, second)) == "structure_supported"
+    missing = next_rung(formative(*ladder()["content_reviewed"]))[0].missing
+    assert "alpha does not apply" in missing[0]
+
+
+def test_blanks_are_no_account_of_how_a_question_is_understood() -> None:
+    content = record("content", "S-CVI/Ave", 6, value=0.95)
+    blanks = record("response_process", "missingness", 300)
+    assert computed_status(instrument(content, blanks)) == "draft"
+    assert "interviews" in next_rung(instrument(content, blanks))[0].missing[0]
+
+
+def test_agreement_of_raters_is_no_alpha() -> None:
+    records = [
+        *up_to("content_reviewed"),
+        record("reliability", "Krippendorff alpha", 120, value=0.8, ci=(0.7, 0.9)),
+        record("internal_structure", "item statistics", 120),
+        record("response_process", "missingness", 120, verdict="mixed"),
+    ]
+    assert computed_status(instrument(*records)) == "content_reviewed"
+
+
+def test_a_study_against_one_use_leaves_the_others() -> None:
+    against = record(
+        "relations",
+        "correlation",
+        300,
+        study="appraisal",
+        verdict="against",
+        prereg="osf.io/x",
+        claim={"use": "appraisal"},
+    )
+    made = instrument(*up_to("validated_for"), against)
+    (claim,) = claim_statuses(made)
+    assert (claim.status, claim.uses) == ("validated_for", ("group_feedback",))

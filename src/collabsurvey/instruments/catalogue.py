@@ -16,11 +16,11 @@ from pydantic import Field, ValidationError
 
 from collabsurvey.display import Table
 from collabsurvey.errors import InstrumentError, UnknownNameError
-from collabsurvey.instruments.checks import ID
 from collabsurvey.instruments.faults import did_you_mean, faults_of, shown
 from collabsurvey.instruments.folder import instruments_folder, shipped_paths
 from collabsurvey.instruments.loader import decoded
 from collabsurvey.instruments.model import Record
+from collabsurvey.instruments.records import ID
 from collabsurvey.instruments.yaml_tree import Document, Fault, parse
 
 if TYPE_CHECKING:

@@ -6,20 +6,19 @@ texts, slots and translations, `rule_checks` those about scoring rules.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 
 from collabsurvey.errors import OptionError, listed
-from collabsurvey.instruments.evidence import status_from
+from collabsurvey.instruments.evidence import status_from, unlike_scores
+from collabsurvey.instruments.evidence_checks import check_evidence
 from collabsurvey.instruments.faults import SECTIONS, did_you_mean
 from collabsurvey.instruments.model import ResponseSet, Scale, items_required
 from collabsurvey.instruments.parts import Parts, parts_of
+from collabsurvey.instruments.records import ID, VERSION
 from collabsurvey.instruments.rule_checks import ADDED_UP, RULE_CHECKS
 from collabsurvey.instruments.wording_checks import WORDING_CHECKS
 from collabsurvey.instruments.yaml_tree import Document, Fault
 
-VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
-ID = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]*")
 WITH_IDS = ("items", "scoring", "constructs", "evidence", "norms")
 
 
@@ -222,48 +221,14 @@ def _allows(answers: ResponseSet, code: float) -> bool:
     return code in answers.values
 
 
-def check_evidence(parts: Parts) -> Iterator[Fault]:
-    """Evidence and norms name an existing scale; the stated status is the computed one."""
-    scales = parts.names("scoring")
-    claims = [
-        (("evidence", place, "claim", "score"), "evidence record", record.id, record.claim.score)
-        for place, record in parts.evidence.items()
-    ]
-    norms = [
-        (("norms", place, "score"), "norm", norm.id, norm.score)
-        for place, norm in parts.norms.items()
-    ]
-    for path, kind, name, score in claims + norms:
-        if score not in scales:
-            yield parts.fault(
-                path,
-                f"{kind} {name!r} is about the scale {score!r}, which does not exist. "
-                + did_you_mean(score, scales),
-            )
-    for place, norm in parts.norms.items():
-        if not norm.population.strip():
-            yield parts.fault(
-                ("norms", place, "population"),
-                f"norm {norm.id!r} does not say whose scores.",
-            )
-        if norm.sd <= 0:
-            yield parts.fault(("norms", place, "sd"), f"norm {norm.id!r}: 'sd' should be above 0.")
-    for place, record in parts.evidence.items():
-        if not VERSION.fullmatch(record.instrument_version):
-            yield parts.fault(
-                ("evidence", place, "instrument_version"),
-                f"evidence record {record.id!r}: 'instrument_version' should read x.y.z, "
-                f"not {record.instrument_version!r}.",
-            )
-
-
 def check_status(parts: Parts) -> Iterator[Fault]:
     """Stated status is the one the evidence records support; `retired` is a decision."""
     stated, version = parts.raw.get("status", "draft"), parts.text("version")
     sound = len(parts.evidence) == len(parts.raw_list("evidence"))
     if stated == "retired" or version is None or not sound or not isinstance(stated, str):
         return
-    computed = status_from(version, parts.names("scoring"), parts.evidence.values())
+    unlike = unlike_scores(parts.scales.values(), parts.items.values(), parts.constructs.values())
+    computed = status_from(version, parts.names("scoring"), parts.evidence.values(), unlike=unlike)
     if stated != computed:
         simulated = [one.id for one in parts.evidence.values() if one.sample.kind == "simulated"]
         barred = (

@@ -6,6 +6,11 @@ validity) and the instrument's present major version (a new major version means 
 wording, key or meaning, and starts again). A record `against` is kept and holds shut
 every gate of its kind for its claim.
 
+Formative, ipsative and nominal scores (`unlike`: their items need not go together) have no
+alpha and no factors. For them any reliability with its interval stands in for alpha in a
+pilot (a retest, agreement of raters), and two supporting studies of their structure, of
+whatever method, for the two factor analyses.
+
 The rungs follow the sources of validity evidence in AERA, APA & NCME (2014),
 Standards for Educational and Psychological Testing; the bar for content indices is
 that of the item- and scale-level content validity index.
@@ -14,16 +19,25 @@ that of the item- and scale-level content validity index.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from collabsurvey.instruments.model import Claim, Evidence, Instrument, Status
+from collabsurvey.instruments.model import (
+    Claim,
+    Construct,
+    Evidence,
+    Instrument,
+    Item,
+    Scale,
+    Status,
+)
 
 MIN_RATERS = 6  # experts and staff who rate relevance and clarity
 MIN_PILOT = 100  # respondents of a pilot
 MIN_RETEST = 50  # respondents who answer twice
 MIN_RETEST_VALUE = 0.70  # intraclass correlation of the two occasions
+ITEM_STATISTICS = r"item[ _-]?(statistics|analysis)"
 CONTENT_BARS = {"i_cvi": 0.78, "s_cvi": 0.90}  # smallest content validity index, item and scale
 
 LADDER: tuple[Status, ...] = tuple(s for s in get_args(Status) if s != "retired")
@@ -51,12 +65,39 @@ def computed_status(instrument: Instrument) -> Status:
     """
     if instrument.status == "retired":
         return "retired"
-    return status_from(instrument.version, instrument.scale_ids, instrument.evidence)
+    return status_from(
+        instrument.version,
+        instrument.scale_ids,
+        instrument.evidence,
+        unlike=unlike_scores(instrument.scoring, instrument.items, instrument.constructs),
+    )
 
 
-def status_from(version: str, scales: Sequence[str], evidence: Iterable[Evidence]) -> Status:
-    """`computed_status` from its three ingredients."""
-    claims = claims_from(version, evidence)
+def unlike_scores(
+    scales: Iterable[Scale], items: Iterable[Item], constructs: Iterable[Construct]
+) -> frozenset[str]:
+    """Scores that no alpha and no factor analysis can speak for."""
+    models = {one.id: one.measurement_model for one in constructs}
+    of_item = {item.id: models.get(str(item.construct_id), "reflective") for item in items}
+    return frozenset(
+        scale.id
+        for scale in scales
+        if scale.rule not in ("mean", "sum")
+        or len(scale.items) == 1
+        or models.get(scale.id, "reflective") != "reflective"
+        or any(of_item.get(item) != "reflective" for item in scale.items)
+    )
+
+
+def status_from(
+    version: str,
+    scales: Sequence[str],
+    evidence: Iterable[Evidence],
+    *,
+    unlike: Collection[str] = (),
+) -> Status:
+    """`computed_status` from its ingredients."""
+    claims = claims_from(version, evidence, unlike=unlike)
     best = dict.fromkeys(scales, 0)
     for claim in claims:
         if claim.score in best:
@@ -66,16 +107,19 @@ def status_from(version: str, scales: Sequence[str], evidence: Iterable[Evidence
 
 def claim_statuses(instrument: Instrument) -> tuple[ClaimStatus, ...]:
     """Status of every claim that has a record which counts."""
-    return claims_from(instrument.version, instrument.evidence)
+    unlike = unlike_scores(instrument.scoring, instrument.items, instrument.constructs)
+    return claims_from(instrument.version, instrument.evidence, unlike=unlike)
 
 
-def claims_from(version: str, evidence: Iterable[Evidence]) -> tuple[ClaimStatus, ...]:
+def claims_from(
+    version: str, evidence: Iterable[Evidence], *, unlike: Collection[str] = ()
+) -> tuple[ClaimStatus, ...]:
     """`claim_statuses` from a version and its records."""
     groups: dict[tuple[str, str, str, str], list[Evidence]] = {}
     for record in evidence:
         if counts(record, version):
-            groups.setdefault(_scope(record.claim), []).append(record)
-    return tuple(_climb(scope, records) for scope, records in groups.items())
+            groups.setdefault(scope(record.claim), []).append(record)
+    return tuple(_climb(one, records, one[0] in unlike) for one, records in groups.items())
 
 
 def counts(record: Evidence, version: str) -> bool:
@@ -83,47 +127,77 @@ def counts(record: Evidence, version: str) -> bool:
     return record.sample.kind == "real" and _major(record.instrument_version) == _major(version)
 
 
-def content_reviewed(records: Sequence[Evidence]) -> bool:
-    """Content record of 6 or more raters with its index met, and a response-process record."""
-    content = [r for r in _unopposed(records, "content") if r.sample.n >= MIN_RATERS]
-    return any(map(_index_met, content)) and bool(_unopposed(records, "response_process"))
+def content_reviewed(records: Sequence[Evidence], unlike: bool = False) -> bool:
+    """Content record of 6 or more raters with its index met, and a response-process record.
+
+    How often an item is left out (missingness) says nothing of how it is understood.
+    """
+    content = [r for r in unopposed(records, "content") if r.sample.n >= MIN_RATERS]
+    return any(map(index_met, content)) and bool(asked_how_understood(records))
 
 
-def piloted(records: Sequence[Evidence]) -> bool:
+def asked_how_understood(records: Sequence[Evidence]) -> list[Evidence]:
+    """Supporting response-process records: interviews, not counts of blanks."""
+    return [r for r in unopposed(records, "response_process") if not measures(r, "missing")]
+
+
+def piloted(records: Sequence[Evidence], unlike: bool = False) -> bool:
     """One study of 100 or more: item statistics, alpha or omega with its interval, missingness.
 
     A pilot counts whatever it found: the rung says that people have answered.
     """
     return any(
-        any(_measures(r, r"alpha|omega") and r.ci is not None for r in study)
-        and any(_measures(r, r"item[ _-]?(statistics|analysis)") for r in study)
-        and any(_measures(r, r"missing") for r in study)
-        for study in _studies(r for r in records if r.sample.n >= MIN_PILOT)
+        any(is_reliability(r, unlike) for r in study)
+        and any(measures(r, ITEM_STATISTICS) for r in study)
+        and any(measures(r, r"missing") for r in study)
+        for study in studies(r for r in records if r.sample.n >= MIN_PILOT)
     )
 
 
-def structure_supported(records: Sequence[Evidence]) -> bool:
+def is_reliability(record: Evidence, unlike: bool) -> bool:
+    """Alpha or omega with its interval; any reliability with one, where those do not apply."""
+    if record.ci is None:
+        return False
+    if unlike:
+        return record.source_type == "reliability"
+    return measures(record, r"alpha|omega") and not measures(record, "krippendorff")
+
+
+def structure_supported(records: Sequence[Evidence], unlike: bool = False) -> bool:
     """Exploratory and confirmatory factor analysis that agree, on different samples."""
-    structure = _unopposed(records, "internal_structure")
-    explored = {r.study.title for r in structure if _says(r, r"\befa\b|exploratory")}
-    confirmed = {r.study.title for r in structure if _says(r, r"\bcfa\b|confirmatory")}
+    structure = unopposed(records, "internal_structure")
+    if unlike:
+        return len(structure_studies(records)) > 1
+    explored = {r.study.title for r in structure if says(r, r"\befa\b|exploratory")}
+    confirmed = {r.study.title for r in structure if says(r, r"\bcfa\b|confirmatory")}
     return any(first != second for first in explored for second in confirmed)
 
 
-def validated_uses(records: Sequence[Evidence]) -> tuple[str, ...]:
-    """Return uses with a pre-registered relation study, retest and an independent sample."""
+def structure_studies(records: Sequence[Evidence]) -> set[str]:
+    """Titles of the studies whose structure evidence supports; item statistics are none."""
+    structure = unopposed(records, "internal_structure")
+    return {r.study.title for r in structure if not measures(r, ITEM_STATISTICS)}
+
+
+def validated_uses(records: Sequence[Evidence], unlike: bool = False) -> tuple[str, ...]:
+    """Return uses with a pre-registered relation study, retest and an independent sample.
+
+    A relation study that speaks against one use holds shut that use alone.
+    """
     retested = any(
-        _says(r, r"re-?test") and r.sample.n >= MIN_RETEST and (r.value or 0.0) >= MIN_RETEST_VALUE
-        for r in _unopposed(records, "reliability")
+        says(r, r"re-?test") and r.sample.n >= MIN_RETEST and (r.value or 0.0) >= MIN_RETEST_VALUE
+        for r in unopposed(records, "reliability")
     )
     independent = any(r.study.independent_of_authors for r in records if r.verdict == "supports")
     if not (retested and independent):
         return ()
-    related = (r.claim.use for r in _unopposed(records, "relations") if r.study.prereg)
-    return tuple(dict.fromkeys(related))
+    relations = [r for r in records if r.source_type == "relations"]
+    opposed = {r.claim.use for r in relations if r.verdict == "against"}
+    supported = (r.claim.use for r in relations if r.verdict == "supports" and r.study.prereg)
+    return tuple(use for use in dict.fromkeys(supported) if use not in opposed)
 
 
-GATES: tuple[tuple[Status, Callable[[Sequence[Evidence]], object]], ...] = (
+GATES: tuple[tuple[Status, Callable[[Sequence[Evidence], bool], object]], ...] = (
     ("content_reviewed", content_reviewed),
     ("piloted", piloted),
     ("structure_supported", structure_supported),
@@ -131,21 +205,24 @@ GATES: tuple[tuple[Status, Callable[[Sequence[Evidence]], object]], ...] = (
 )
 
 
-def _climb(scope: tuple[str, str, str, str], records: Sequence[Evidence]) -> ClaimStatus:
+def _climb(
+    about: tuple[str, str, str, str], records: Sequence[Evidence], unlike: bool
+) -> ClaimStatus:
     status: Status = "draft"
     for rung, gate in GATES:
-        if not gate(records):
+        if not gate(records, unlike):
             break
         status = rung
     uses = validated_uses(records) if status == "validated_for" else ()
-    return ClaimStatus(*scope, status=status, uses=uses)
+    return ClaimStatus(*about, status=status, uses=uses)
 
 
-def _scope(claim: Claim) -> tuple[str, str, str, str]:
+def scope(claim: Claim) -> tuple[str, str, str, str]:
+    """Score, level, population and language: what records have to share to add up."""
     return (claim.score, claim.level, claim.population, claim.language)
 
 
-def _unopposed(records: Sequence[Evidence], source_type: str) -> list[Evidence]:
+def unopposed(records: Sequence[Evidence], source_type: str) -> list[Evidence]:
     """Supporting records of one kind; none if any record of that kind speaks against."""
     of_kind = [r for r in records if r.source_type == source_type]
     if any(r.verdict == "against" for r in of_kind):
@@ -153,21 +230,25 @@ def _unopposed(records: Sequence[Evidence], source_type: str) -> list[Evidence]:
     return [r for r in of_kind if r.verdict == "supports"]
 
 
-def _index_met(record: Evidence) -> bool:
+def index_met(record: Evidence) -> bool:
+    """Whether a content index reaches its bar."""
     name = re.sub(r"[^a-z]+", "_", record.statistic.lower())
     bar = next((bar for index, bar in CONTENT_BARS.items() if index in name), None)
     return bar is not None and record.value is not None and record.value >= bar
 
 
-def _measures(record: Evidence, pattern: str) -> bool:
+def measures(record: Evidence, pattern: str) -> bool:
+    """Whether the statistic of a record is of a kind."""
     return bool(re.search(pattern, record.statistic, re.IGNORECASE))
 
 
-def _says(record: Evidence, pattern: str) -> bool:
+def says(record: Evidence, pattern: str) -> bool:
+    """Whether the statistic or method of a record is of a kind."""
     return bool(re.search(pattern, f"{record.statistic} {record.method}", re.IGNORECASE))
 
 
-def _studies(records: Iterable[Evidence]) -> list[list[Evidence]]:
+def studies(records: Iterable[Evidence]) -> list[list[Evidence]]:
+    """Records of each study, by its title."""
     by_title: dict[str, list[Evidence]] = {}
     for record in records:
         by_title.setdefault(record.study.title, []).append(record)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
+
+VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
+ID = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]*")
 
 Text = dict[str, str]  # language, such as "en-GB" → the text in it
 Status = Literal[
