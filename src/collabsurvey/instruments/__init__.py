@@ -1,6 +1,8 @@
 """What was asked: instruments, their files, and the evidence for them."""
 
 from collabsurvey.instruments.catalogue import CatalogueEntry, catalogue, catalogue_entry
+from collabsurvey.instruments.compare import diff
+from collabsurvey.instruments.compare_result import InstrumentDiff
 from collabsurvey.instruments.describe import describe, describe_text
 from collabsurvey.instruments.evidence import ClaimStatus, claim_statuses, computed_status
 from collabsurvey.instruments.evidence_file import AddedEvidence, add_evidence
@@ -30,6 +32,7 @@ __all__ = [
     "ClaimStatus",
     "EvidenceRecords",
     "Instrument",
+    "InstrumentDiff",
     "Item",
     "NextRung",
     "ResponseSet",
@@ -42,6 +45,7 @@ __all__ = [
     "computed_status",
     "describe",
     "describe_text",
+    "diff",
     "hypotheses",
     "instrument_from_scales",
     "items_required",

@@ -231,10 +231,16 @@ def unopposed(records: Sequence[Evidence], source_type: str) -> list[Evidence]:
 
 
 def index_met(record: Evidence) -> bool:
-    """Whether a content index reaches its bar."""
+    """Whether a content index reaches its bar.
+
+    An I-CVI is judged to two digits: its bar, .78, is how Lynn (1986) prints 7 of 9.
+    """
     name = re.sub(r"[^a-z]+", "_", record.statistic.lower())
-    bar = next((bar for index, bar in CONTENT_BARS.items() if index in name), None)
-    return bar is not None and record.value is not None and record.value >= bar
+    index = next((one for one in CONTENT_BARS if one in name), None)
+    if index is None or record.value is None:
+        return False
+    value = round(record.value, 2) if index == "i_cvi" else record.value
+    return value >= CONTENT_BARS[index]
 
 
 def measures(record: Evidence, pattern: str) -> bool:

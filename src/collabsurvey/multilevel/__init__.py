@@ -9,6 +9,8 @@ from collabsurvey.multilevel.generalizability import GeneralizabilityResult, gen
 from collabsurvey.multilevel.group_reliability import GroupReliabilityResult, group_reliability
 from collabsurvey.multilevel.icc import IccResult, icc
 from collabsurvey.multilevel.levels import LevelsResult
+from collabsurvey.multilevel.perception_gap import perception_gap
+from collabsurvey.multilevel.perception_gap_result import PerceptionGapResult
 from collabsurvey.multilevel.reliability_levels import two_level_alpha, two_level_omega
 from collabsurvey.multilevel.waba import WabaResult, waba
 
@@ -21,6 +23,7 @@ __all__ = [
     "GroupReliabilityResult",
     "IccResult",
     "LevelsResult",
+    "PerceptionGapResult",
     "WabaResult",
     "aggregate",
     "agreement",
@@ -30,6 +33,7 @@ __all__ = [
     "generalizability",
     "group_reliability",
     "icc",
+    "perception_gap",
     "two_level_alpha",
     "two_level_omega",
     "waba",

@@ -1,5 +1,7 @@
 """Who works with whom: what schools say about their partners, and how far apart they are."""
 
+from collabsurvey.partnership.consensus import consensus
+from collabsurvey.partnership.consensus_result import ConsensusResult
 from collabsurvey.partnership.dependence import dependence
 from collabsurvey.partnership.dependence_result import DependenceResult
 from collabsurvey.partnership.distance import culture_distance
@@ -9,10 +11,12 @@ from collabsurvey.partnership.dyads import dyads
 from collabsurvey.partnership.round_robin import RoundRobinResult
 
 __all__ = [
+    "ConsensusResult",
     "CultureDistanceResult",
     "DependenceResult",
     "DyadsResult",
     "RoundRobinResult",
+    "consensus",
     "culture_distance",
     "dependence",
     "dyads",

@@ -104,7 +104,7 @@ def consensus_of(
     for name, (a, b) in limits.items():
         least, most = BOUNDS.get(name, (-1.0, 1.0))
         low[name], high[name] = max(a, least), min(b, most)  # a NaN stays first
-    return Found(estimate, low, high, by_cluster, n_units, ci)
+    return Found(estimate, low, high, by_cluster, int(_counting(sums, "agreement").sum()), ci)
 
 
 def _units(member: Member) -> tuple[IntArray, bool]:

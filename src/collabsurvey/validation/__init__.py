@@ -1,6 +1,19 @@
-"""Plans that use several analyses: who is missing, and what screening does to the numbers."""
+"""Plans that use several analyses: who is missing, what screening does, what is evidence."""
 
+from collabsurvey.validation.content_sheet import content_sheet
+from collabsurvey.validation.content_validity import content_validity
+from collabsurvey.validation.content_validity_result import ContentValidityResult
+from collabsurvey.validation.evidence import evidence
 from collabsurvey.validation.impact import ImpactResult, impact
 from collabsurvey.validation.who_is_missing import MissingnessModel, who_is_missing
 
-__all__ = ["ImpactResult", "MissingnessModel", "impact", "who_is_missing"]
+__all__ = [
+    "ContentValidityResult",
+    "ImpactResult",
+    "MissingnessModel",
+    "content_sheet",
+    "content_validity",
+    "evidence",
+    "impact",
+    "who_is_missing",
+]

@@ -16,6 +16,8 @@ from typing import Annotated
 import typer
 
 from collabsurvey import __version__
+from collabsurvey.cli.evidence import evidence_app
+from collabsurvey.cli.instruments import TextsOption, instruments_app
 from collabsurvey.errors import (
     CollabSurveyError,
     CollabSurveyWarning,
@@ -33,10 +35,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-instruments_app = typer.Typer(no_args_is_help=True, help="The questionnaires that come with it.")
 app.add_typer(instruments_app, name="instruments")
+app.add_typer(evidence_app, name="evidence")
 
-WIDE = 110  # characters; longer lines are hard to read
 
 StudyArgument = Annotated[Path, typer.Argument(help="The study file, such as study.yaml.")]
 OutOption = Annotated[
@@ -176,12 +177,13 @@ def export(
         str | None, typer.Option("--intro", help="html: what the questions are for.")
     ] = None,
     contact: Annotated[str | None, typer.Option("--contact", help="html: whom to ask.")] = None,
+    texts: TextsOption = None,
 ) -> None:
     """Write an instrument for a survey platform or a statistics program."""
     from collabsurvey.instruments import load_instrument
     from collabsurvey.instruments.exchange import export_instrument, file_name, next_steps
 
-    loaded = load_instrument(instrument)
+    loaded = load_instrument(instrument, texts=texts)
     slots = _slots(slot or [])
     target = out or Path(file_name(loaded, to))
     export_instrument(
@@ -201,46 +203,6 @@ def export(
     typer.echo(f"Written: {target}")
     for line in next_steps(loaded, to, partners=partner or (), slots=slots, form=form):
         typer.echo(line)
-
-
-@instruments_app.command("list")
-def list_() -> None:
-    """List the instruments: id, title, version, status, items, scales, licence."""
-    from collabsurvey.instruments import list_instruments
-    from collabsurvey.results import table_from_frame
-
-    typer.echo(table_from_frame(list_instruments(), "Instruments").to_text())
-
-
-@instruments_app.command("show")
-def show(name: Annotated[str, typer.Argument(help="An id such as trust, or a file.")]) -> None:
-    """Show one instrument: scales, items with their key, answers, licence, status, use."""
-    from shutil import get_terminal_size
-
-    from collabsurvey.instruments import describe_text, load_instrument
-
-    width = min(get_terminal_size((WIDE, 24)).columns, WIDE)
-    typer.echo(describe_text(load_instrument(name), width=width))
-
-
-@instruments_app.command("check")
-def check_instrument(file: Annotated[Path, typer.Argument(help="An instrument file.")]) -> None:
-    """Check an instrument file and report every fault with its line."""
-    from collabsurvey.instruments import load_instrument
-
-    instrument = load_instrument(file)
-    typer.echo(
-        f"{file.name}: no faults. {len(instrument.items)} items, {len(instrument.scoring)} scales, "
-        f"status {instrument.status}."
-    )
-
-
-@instruments_app.command("diff", hidden=True)
-def diff(first: str, second: str) -> None:
-    """Refuse by name what a later version will do."""
-    raise NotSupportedError(
-        f"instruments diff {first} {second}", instead="Compare the two files with a text tool."
-    )
 
 
 def _slots(pairs: Sequence[str]) -> dict[str, str]:
