@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from collabsurvey import cli
+from collabsurvey.instruments import load_instrument
 from study_files import answers, outcomes, plan, write_study
 
 Call = Callable[..., tuple[int, str, str]]
@@ -338,3 +339,106 @@ def test_an_export_that_cannot_be_made(
     monkeypatch.chdir(tmp_path)
     assert sentence in refused(call, "export", *words)
     assert not list(tmp_path.iterdir())
+
+
+def test_newcomer_sees_what_an_instrument_is_and_what_to_do_next(call: Call) -> None:
+    code, out, _ = call("instruments", "show", "trust")
+    assert code == 0
+    for part in (
+        "nobody's answers back it yet",
+        "SCALES AND THEIR QUESTIONS",
+        "Gambetta (1988)",
+        "Never for: ranking schools or partners",
+        "WHAT SHOULD BE FOUND",
+        "collabsurvey export trust --to html",
+    ):
+        assert part in out
+
+
+def test_the_catalogue_and_one_entry_of_it(call: Call) -> None:
+    code, out, _ = call("instruments", "catalogue")
+    assert code == 0
+    assert "omnibus_t" in out
+    code, out, _ = call("instruments", "catalogue", "omnibus_t")
+    assert code == 0
+    assert "load_instrument('omnibus_t')" in out
+    assert "Did you mean 'omnibus_t'?" in refused(call, "instruments", "catalogue", "omnibus")
+
+
+def test_two_versions_are_compared(call: Call, tmp_path: Path) -> None:
+    later = tmp_path / "cynicism.yaml"
+    text = Path("instruments/cynicism.yaml").read_text(encoding="utf-8")
+    later.write_text(text.replace("be dropped within a year", "be gone within a year"), "utf-8")
+    code, out, _ = call("instruments", "diff", "cynicism", later)
+    assert code == 0
+    assert "cyn.change.01 was reworded" in out
+    assert "there is no such file" in refused(call, "instruments", "diff", "cynicism", "none.yaml")
+
+
+RECORDS = """\
+instrument: cynicism
+evidence:
+  - id: ev-1
+    claim: {score: cyn.change, level: person, population: staff, language: en-GB, use: research}
+    source_type: content
+    study: {title: Six raters}
+    instrument_version: 1.0.0
+    sample: {n: 6, kind: real}
+    statistic: S-CVI/Ave
+    value: 0.95
+    verdict: supports
+"""
+
+
+def test_evidence_is_added_and_says_what_is_missing(call: Call, tmp_path: Path) -> None:
+    own = tmp_path / "cynicism.yaml"
+    own.write_bytes(Path("instruments/cynicism.yaml").read_bytes())
+    records = tmp_path / "records.yaml"
+    records.write_text(RECORDS, encoding="utf-8")
+    code, out, _ = call("evidence", "add", own, "--from", records)
+    assert code == 0
+    assert "draft" in out
+    assert "S-CVI/Ave" in own.read_text(encoding="utf-8")
+    code, out, _ = call("evidence", "show", own)
+    assert code == 0
+    assert "interviews in which people say" in out
+    before = own.read_bytes()
+    records.write_text(RECORDS.replace("kind: real", "kind: simulated"), encoding="utf-8")
+    assert "simulated" in refused(call, "evidence", "add", own, "--from", records)
+    assert own.read_bytes() == before
+
+
+def test_a_sheet_for_raters_goes_out_and_comes_back(call: Call, tmp_path: Path) -> None:
+    code, out, _ = call(
+        "evidence", "sheet", "cynicism", "--out", tmp_path / "s", "--rater", "A", "--rater", "B",
+        "--rater", "C",
+    )  # fmt: skip
+    assert code == 0
+    sheets = sorted((tmp_path / "s").glob("*.csv"))
+    assert len(sheets) == 3
+    for path in sheets:
+        sheet = pd.read_csv(path)
+        relevance = next(name for name in sheet if name.startswith("relevance"))
+        asked = sheet["item"] != "cyn.change"  # the last row is about the whole construct
+        sheet[relevance] = asked.map({True: 4.0, False: np.nan})
+        sheet.to_csv(path, index=False)
+    code, out, _ = call("evidence", "content", *sheets, "--instrument", "cynicism")
+    assert code == 0
+    assert "cyn.change.06" in out
+    assert "1.00" in out
+
+
+def test_local_wording_is_shown_and_never_needed(call: Call, tmp_path: Path) -> None:
+    code, out, _ = call("instruments", "show", "levels_of_collaboration")
+    assert code == 0
+    assert "(text not distributed)" in out
+    item = load_instrument("levels_of_collaboration").item_ids[0]
+    (tmp_path / "levels_of_collaboration.yaml").write_text(
+        f"instrument: levels_of_collaboration\nsource: letter of the owner\n"
+        f'items: {{{item}: {{en-GB: "How far along are you with {{partner}}?"}}}}\n',
+        encoding="utf-8",
+    )
+    code, out, _ = call("instruments", "show", "levels_of_collaboration", "--texts", tmp_path)
+    assert code == 0
+    assert "How far along are you" in out
+    assert "has 1 fault" in refused(call, "instruments", "show", "ocai", "--texts", tmp_path)

@@ -313,7 +313,10 @@ def _one_row(cell: Mapping[Role, Cell], rater: str, found: _Found) -> None:
         found.comments.append((rater, about, _name(comment)))
     if found.is_construct(item, construct) or (found.instrument is None and judged == ["coverage"]):
         if wrong := [role for role in judged if role != "coverage"]:
-            found.fault(f"rater {rater!r} judges the {wrong[0]} of {about!r}, a construct.")
+            found.fault(
+                f"rater {rater!r} judges the {wrong[0]} of {about!r}, a construct. Only its "
+                "coverage is asked for: leave the other cells of that row blank."
+            )
         elif "coverage" in cell:
             covered = construct if found.instrument is None and construct else about
             found.take("coverage", rater, covered, cell["coverage"])
