@@ -92,7 +92,7 @@ def scales_table(instrument: Instrument) -> Table:
             "title": [scale.title for scale in scales],
             "items": [len(scale.items) for scale in scales],
             "reversed": [instrument.keys_of(scale.items).count(-1) for scale in scales],
-            "rule": [rule_words(scale) for scale in scales],
+            "rule": [rule_words(instrument, scale) for scale in scales],
             "answers": [shown_range(instrument, scale) for scale in scales],
             "low": [scale.label_low for scale in scales],
             "high": [scale.label_high for scale in scales],

@@ -16,7 +16,7 @@ from collabsurvey.instruments.answer_words import filled
 from collabsurvey.instruments.folder import CANDIDATES, shipped_paths
 from collabsurvey.instruments.hypotheses import hypotheses_of
 from collabsurvey.instruments.loader import load_instrument
-from collabsurvey.instruments.model import Construct, Instrument, Scale
+from collabsurvey.instruments.model import Construct, Instrument, Item, Scale
 
 KINDS = {
     "own": "written for collabsurvey",
@@ -149,7 +149,7 @@ def _lines(instrument: Instrument) -> Iterator[str]:
     yield "|---|---|---|---|"
     for item in instrument.items:
         text = (item.text or {}).get(language, "")
-        key = "not scored" if item.unscored else {1: "+", -1: "−"}[item.keyed]
+        key = "not scored" if item.unscored else sign(instrument, item)
         asked = "".join(f"<br>○ {choice}" for choice in choices(instrument, item.id, language))
         yield f"| {item.id} | {key} | {filled(text)}{asked} | {', '.join(item.forms)} |"
     yield ""
@@ -166,7 +166,7 @@ def _scores(instrument: Instrument) -> Iterator[str]:
     for scale in instrument.scoring:
         low = f" Low: {_lowered(scale.label_low)}." if scale.label_low else ""
         high = f" High: {_lowered(scale.label_high)}." if scale.label_high else ""
-        yield f"- `{scale.id}` {scale.title}: {rule_words(scale)}.{low}{high}"
+        yield f"- `{scale.id}` {scale.title}: {rule_words(instrument, scale)}.{low}{high}"
 
 
 def _expected(instrument: Instrument) -> Iterator[str]:
@@ -181,6 +181,12 @@ def _expected(instrument: Instrument) -> Iterator[str]:
     yield from (f"- {one.id}. {one.statement.strip()}" for one in chosen)
 
 
+def sign(instrument: Instrument, item: Item) -> str:
+    """+ or − of an item that is added up; nothing for choices, ranks and points."""
+    rules = {scale.rule for scale in instrument.scoring if item.id in scale.items}
+    return {1: "+", -1: "−"}[item.keyed] if rules & {"mean", "sum"} else ""
+
+
 def choices(instrument: Instrument, item_id: str, language: str) -> tuple[str, ...]:
     """Statements to choose from, of an item that is no rating."""
     answers = instrument.response_set(item_id)
@@ -190,7 +196,7 @@ def choices(instrument: Instrument, item_id: str, language: str) -> tuple[str, .
     return tuple(labels.get(value, f"{value:g}") for value in answers.values)
 
 
-def rule_words(scale: Scale) -> str:
+def rule_words(instrument: Instrument, scale: Scale) -> str:
     """The scoring rule of a scale in words."""
     n = len(scale.items)
     words = f"{scale.rule} of {n} questions, {scale.n_required()} needed"
@@ -203,7 +209,10 @@ def rule_words(scale: Scale) -> str:
         what = f"shares of {n} choices" if scale.types else f"{scale.total:g} points shared out"
         words = f"{what} among {', '.join(scale.part_names)}"
     elif scale.rule == "agreement":
-        words = f"how far people give the same {n} answers"
+        answers = instrument.response_set(scale.items[0])
+        cards = answers is not None and answers.type == "nominal"
+        words = f"how far people {'choose the same' if cards else 'give the same order to'} {n}"
+        words += " endings" if cards else " things"
     elif n == 1:
         words = "a single question"
     return words

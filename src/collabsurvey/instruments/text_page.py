@@ -18,6 +18,7 @@ from collabsurvey.instruments.page import (
     next_steps,
     rule_words,
     shown_range,
+    sign,
     source_language,
 )
 
@@ -32,7 +33,15 @@ def text_page(instrument: Instrument, *, language: str | None = None, width: int
     """
     chosen = language or source_language(instrument)
     page = _Page(instrument, chosen, max(60, width))
-    parts = (page.about, page.scales, page.unscored, page.answers, page.expected, page.use)
+    parts = (
+        page.about,
+        page.instructions,
+        page.scales,
+        page.unscored,
+        page.answers,
+        page.expected,
+        page.use,
+    )
     blocks = ["\n".join(part()) for part in parts]
     return "\n\n".join([*(block for block in blocks if block), "\n".join(page.next_steps())])
 
@@ -70,6 +79,11 @@ class _Page:
         )
         yield from self.wrapped(f"Cite: {one.citation}", hanging=6)
 
+    def instructions(self) -> Iterator[str]:
+        if text := self.instrument.instructions.get(self.language):
+            yield "WHAT RESPONDENTS READ FIRST"
+            yield from self.wrapped(text, 2)
+
     def scales(self) -> Iterator[str]:
         yield "SCALES AND THEIR QUESTIONS"
         yield "+ agreeing is more of it, − is less (reversed); F D B P: who is asked"
@@ -92,7 +106,7 @@ class _Page:
         for label, text in (("Low", scale.label_low), ("High", scale.label_high)):
             if text:
                 yield from self.wrapped(f"{label}: {text}", 4, 6)
-        facts = [f"Score: {rule_words(scale)}"]
+        facts = [f"Score: {rule_words(self.instrument, scale)}"]
         if spread := shown_range(self.instrument, scale):
             facts.append(f"answers {spread}")
         if construct is not None:
@@ -119,16 +133,12 @@ class _Page:
 
     def item(self, item: Item) -> Iterator[str]:
         text = (item.text or {}).get(self.language, NOT_DISTRIBUTED)
-        key = " " if item.unscored or not self.keyed(item) else {1: "+", -1: "−"}[item.keyed]
-        yield from self.wrapped(f"{key} {text}", 4, 6)
+        key = sign(self.instrument, item)
+        yield from self.wrapped(f"{key} {text}".strip(), 4 if key else 6, 6)
         for choice in choices(self.instrument, item.id, self.language):
             yield from self.wrapped(f"o {choice}", 8, 10)
         forms = f"  ({' '.join(item.forms)})" if item.forms else ""
         yield f"      {item.id}{forms}"
-
-    def keyed(self, item: Item) -> bool:
-        answers = self.instrument.response_set(item.id)
-        return answers is None or answers.type not in ("nominal", "text")
 
     def unscored(self) -> Iterator[str]:
         items = [item for item in self.instrument.items if item.unscored]
