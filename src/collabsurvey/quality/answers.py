@@ -9,7 +9,13 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 
-from collabsurvey.errors import DataError, NotEnoughDataError, OptionError, listed
+from collabsurvey.errors import (
+    DataError,
+    NotAmountsError,
+    NotEnoughDataError,
+    OptionError,
+    listed,
+)
 from collabsurvey.instruments.model import Instrument
 from collabsurvey.numerics.typing import FloatArray
 from collabsurvey.responses.engine import (
@@ -21,6 +27,7 @@ from collabsurvey.responses.engine import (
     require_columns,
     to_native,
 )
+from collabsurvey.responses.free_text import coded_ids, is_text
 from collabsurvey.responses.responses import Responses
 
 
@@ -48,9 +55,16 @@ def read_answers(responses: Responses, items: Sequence[str], others: Sequence[st
 
 
 def screened_items(responses: Responses, items: str | Sequence[str] | None) -> tuple[str, ...]:
-    """Ids of a scale's items, the ids given, or all items; in the order they were asked."""
+    """Ids of a scale's items, the ids given, or all items; in the order they were asked.
+
+    Lines in people's own words are left out, and refused where they are named.
+    """
     instrument = responses.instrument
-    names = instrument.item_ids if items is None else instrument.items_of(items)
+    names = coded_ids(instrument) if items is None else instrument.items_of(items)
+    if lines := [name for name in names if is_text(instrument, name)]:
+        raise NotAmountsError(
+            "Screening", items=lines, reason="they are free text.", instead="Leave them out."
+        )
     if not names:
         raise NotEnoughDataError("Screening", what="items", found=0, needed=1)
     if repeated := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
@@ -63,6 +77,18 @@ def nominal_items(instrument: Instrument, items: Sequence[str]) -> tuple[str, ..
     """Items whose answers are names and not amounts."""
     sets = {item: instrument.response_set(item) for item in items}
     return tuple(item for item, answers in sets.items() if answers and answers.type == "nominal")
+
+
+def dependent_items(instrument: Instrument, items: Sequence[str]) -> tuple[str, ...]:
+    """Items whose answers settle one another: ranks, each given once, and shares of a whole."""
+    bound = {
+        item
+        for scale in instrument.scoring
+        if scale.rule in ("composition", "agreement")
+        for item in scale.items
+    }
+    named = set(nominal_items(instrument, items))
+    return tuple(item for item in items if item in bound and item not in named)
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,7 @@ from collabsurvey.numerics.typing import FloatArray, IntArray
 from collabsurvey.quality.answers import (
     Answers,
     Ranges,
+    dependent_items,
     nominal_items,
     ranges_of,
     screened_scales,
@@ -63,13 +64,18 @@ def all_indices(responses: Responses, answers: Answers, plan: Plan) -> Indices:
     found.columns["missing_share"] = np.isnan(values).sum(axis=0) / len(values)
     duplicate = careless.duplicate_rows(values)
     items, values = answers.items, answers.values
-    if nominal := nominal_items(instrument, items):
-        keep = [i for i, item in enumerate(items) if item not in nominal]
+    nominal, dependent = nominal_items(instrument, items), dependent_items(instrument, items)
+    for some, what in (
+        (nominal, "Answers that are names and not amounts"),
+        (dependent, "Ranks, and points that add up to a total,"),
+    ):
+        if some:
+            found.notes.append(
+                f"{what} count for missing answers and equal rows only: {listed(some)}."
+            )
+    if nominal or dependent:
+        keep = [i for i, item in enumerate(items) if item not in (*nominal, *dependent)]
         items, values = tuple(items[i] for i in keep), values[keep]
-        found.notes.append(
-            f"Answers that are names and not amounts count for missing answers and equal rows "
-            f"only: {listed(nominal)}."
-        )
     if not items:
         values = np.full((1, answers.values.shape[1]), np.nan)
         items = ("",)

@@ -16,6 +16,7 @@ from collabsurvey.display import Chart, Table
 from collabsurvey.display.charts import dot_chart
 from collabsurvey.display.table import format_p
 from collabsurvey.errors import DataError, NotEnoughDataError, WeightsNotAppliedError, listed
+from collabsurvey.instruments.scales import refuse_not_amounts
 from collabsurvey.moments.casewise import weighted_answers
 from collabsurvey.moments.respondents import cluster_column, repeated_rows_note
 from collabsurvey.numerics.careless import chi2_tail
@@ -28,7 +29,7 @@ from collabsurvey.numerics.em_normal import (
 )
 from collabsurvey.numerics.linalg import read_only
 from collabsurvey.numerics.typing import BoolArray, FloatArray, IntArray
-from collabsurvey.quality.answers import screened_items
+from collabsurvey.quality.answers import dependent_items, nominal_items, screened_items
 from collabsurvey.responses.responses import Responses, require_responses
 from collabsurvey.results import Result
 
@@ -110,10 +111,13 @@ def little_mcar(responses: Responses, items: str | Sequence[str] | None = None) 
     responses : Responses
         Answers as given; keying makes no difference to the test.
     items : a scale id or item ids, optional
-        All items of the instrument, if left out.
+        All items of the instrument whose answers are amounts, if left out: no picks, ranks,
+        shares of a whole or text.
 
     Raises
     ------
+    NotAmountsError
+        Items that are named are of such a kind.
     WeightsNotAppliedError
         There is a weight role.
     NotEnoughDataError
@@ -137,6 +141,12 @@ def little_mcar(responses: Responses, items: str | Sequence[str] | None = None) 
     if "weight" in responses.roles:
         raise WeightsNotAppliedError("Little's test")
     names = screened_items(responses, items)
+    if items is None:
+        unfit = (*nominal_items(responses.instrument, names),)
+        unfit += dependent_items(responses.instrument, names)
+        names = tuple(name for name in names if name not in unfit)
+    else:
+        refuse_not_amounts(responses.instrument, names, method="Little's test")
     if len(names) < 2:
         raise NotEnoughDataError("Little's test", what="items", found=len(names), needed=2)
     x, _ = weighted_answers(responses, names)

@@ -24,6 +24,7 @@ from collabsurvey.responses.engine import (
     number_blocks,
     read_columns,
 )
+from collabsurvey.responses.free_text import coded_ids
 from collabsurvey.responses.responses import Responses, require_responses
 from collabsurvey.results import Result
 
@@ -206,7 +207,7 @@ def _people(
 ) -> tuple[list[tuple[str, ...]], IntArray, int, list[bool]]:
     """Groups, people with an answer in each, people without a group, which keys are numbers."""
     who = responses.roles.get("respondent")
-    items = responses.instrument.item_ids
+    items = coded_ids(responses.instrument)
     others = list(dict.fromkeys([*keys, *([who] if who else [])]))
     frame = as_narwhals(responses.frame)
     table = collect(frame.select(list(dict.fromkeys([*items, *others]))))

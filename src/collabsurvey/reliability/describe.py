@@ -10,7 +10,8 @@ import numpy as np
 
 from collabsurvey.display import Chart, Table
 from collabsurvey.display.charts import interval_chart
-from collabsurvey.errors import WeightsNotAppliedError
+from collabsurvey.errors import NotAmountsError, WeightsNotAppliedError, listed
+from collabsurvey.instruments.model import Instrument
 from collabsurvey.moments import weighted_answers
 from collabsurvey.numerics.typing import FloatArray
 from collabsurvey.responses.responses import Responses
@@ -19,6 +20,7 @@ from collabsurvey.results import Result, table_from_frame
 if TYPE_CHECKING:
     import pandas as pd
 
+UNORDERED = ("nominal", "text")
 MAD_FACTOR = 1.4826  # makes the median absolute deviation of a normal variable its sd
 COLUMNS = ("n", "mean", "sd", "median", "trimmed", "mad", "min", "max", "skew", "kurtosis", "se")
 
@@ -63,10 +65,12 @@ def describe_items(
     """Describe items as they were answered: reversed items are not turned round.
 
     Reads every row. Each item from all rows that answered it. `items` is a scale id, item
-    ids, or None for all.
+    ids, or None for all whose answers are amounts or ranks: picks and free text have no mean.
 
     Raises
     ------
+    NotAmountsError
+        Items that are named are picks or free text.
     WeightsNotAppliedError
         There is a weight role: medians and trimmed means are not weighted here.
 
@@ -80,12 +84,14 @@ def describe_items(
 
     if "weight" in responses.roles:
         raise WeightsNotAppliedError("describe_items")
-    names = responses.instrument.items_of(responses.instrument.item_ids if items is None else items)
+    names, unordered = _described(responses.instrument, items)
     answers, _ = weighted_answers(responses, names)
     rows = [describe(column[~np.isnan(column)]) for column in answers.T]
     frame = pd.DataFrame(rows, columns=list(COLUMNS)).astype({"n": int})
     frame.insert(0, "item", names)
     notes = ["Answers as given; reverse-keyed items are not turned round."]
+    if unordered:
+        notes.append(f"Picks and free text have no mean, and are left out: {listed(unordered)}.")
     if thin := [name for name, row in zip(names, rows, strict=True) if row[0] < 2]:
         notes.append(f"Fewer than two answers, so no standard deviation: {', '.join(thin)}.")
     if flat := [name for name, row in zip(names, rows, strict=True) if row[2] == 0]:
@@ -93,6 +99,23 @@ def describe_items(
     if responses.synthetic:
         notes.append("Synthetic data.")
     return ItemDescription(frame, tuple(notes))
+
+
+def _described(
+    instrument: Instrument, items: str | Sequence[str] | None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Items to describe, and those left out because their answers have no order."""
+    names = instrument.items_of(instrument.item_ids if items is None else items)
+    sets = {name: instrument.response_set(name) for name in names}
+    unordered = tuple(name for name, one in sets.items() if one and one.type in UNORDERED)
+    if unordered and items is not None:
+        raise NotAmountsError(
+            "describe_items",
+            items=unordered,
+            reason="their answers are kinds or free text, which have no mean.",
+            instead="Use cs.reliability.distributions for how often each answer was given.",
+        )
+    return tuple(name for name in names if name not in unordered), unordered
 
 
 def describe(x: FloatArray) -> tuple[float, ...]:

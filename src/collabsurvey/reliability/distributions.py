@@ -10,7 +10,7 @@ import numpy as np
 
 from collabsurvey.display import Chart, Table
 from collabsurvey.display.diverging import diverging_items
-from collabsurvey.errors import DataError, NotEnoughDataError
+from collabsurvey.errors import DataError, NotAmountsError, NotEnoughDataError
 from collabsurvey.instruments.answer_words import (
     MOST_BARS,
     answer_labels,
@@ -22,6 +22,7 @@ from collabsurvey.instruments.answer_words import (
 from collabsurvey.instruments.scales import scale_name
 from collabsurvey.moments import answer_tables
 from collabsurvey.moments.respondents import data_notes
+from collabsurvey.responses.free_text import coded_ids, is_text
 from collabsurvey.responses.responses import Responses, require_responses
 from collabsurvey.results import Result
 
@@ -125,7 +126,7 @@ def distributions(
         The weight role is applied.
     items : str, sequence of str, or None
         A scale id, item ids, or all items. More than 11 different answers are put together
-        in five bands of equal width.
+        in five bands of equal width. Lines in people's own words are left out.
 
     Raises
     ------
@@ -136,7 +137,11 @@ def distributions(
     """
     require_responses(responses, method="Distributions")
     instrument = responses.instrument
-    names = instrument.item_ids if items is None else instrument.items_of(items)
+    names = coded_ids(instrument) if items is None else instrument.items_of(items)
+    if lines := [name for name in names if is_text(instrument, name)]:
+        raise NotAmountsError(
+            "Distributions", items=lines, reason="they are free text.", instead="Leave them out."
+        )
     tables = answer_tables(responses, names)
     found, silent = [], []
     for item, known in zip(tables.items, tables.categories, strict=True):

@@ -47,6 +47,15 @@ COLUMNS = (
     "omega_categorical",
 )
 
+NO_SUM = {
+    "composition": "its answers share out a whole, so that one can only rise at the cost of "
+    "another (ipsative)",
+    "agreement": "it says how far the people of a group give the same answer, and is no sum of "
+    "items",
+    "difference": "it is one score minus another; see the alphas of the two",
+    "distance": "it is a distance, and no sum of items",
+}
+
 
 @dataclass(frozen=True, eq=False)
 class ReliabilityOverview(Result):
@@ -215,7 +224,7 @@ def why_no_alpha(responses: Responses, scale: Scale) -> str:
     if len(scale.items) < 2:
         return "a single item has no internal consistency"
     if scale.rule not in ("mean", "sum"):
-        return f"scored by the rule {scale.rule!r}, not as a sum of items"
+        return NO_SUM.get(scale.rule, f"scored by the rule {scale.rule!r}, not as a sum of items")
     return not_reflective(responses.instrument, scale.items)
 
 

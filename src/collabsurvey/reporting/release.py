@@ -36,6 +36,7 @@ from collabsurvey.reporting.scale_release import (
     not_for_of,
     overall_table,
     scale_facts,
+    unscored_titles,
     without_unaveraged,
 )
 from collabsurvey.reporting.structure_release import ReleasedStructure, released_structures
@@ -120,6 +121,7 @@ class Release:
     limits: tuple[str, ...]
     notes: tuple[str, ...]
     result_notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unscored: Mapping[str, str] = field(default_factory=dict)  # id → title, of scales without one
 
     @property
     def n_suppressed(self) -> int:
@@ -131,7 +133,7 @@ class Release:
         for facts in self.scales:
             if scale in (facts.column, facts.id):
                 return facts.title
-        return scale
+        return self.unscored.get(scale, scale)
 
     def readable(self, text: str) -> str:
         """A text with the titles of scales for their columns, and schools for their groups."""
@@ -252,6 +254,7 @@ def release(record: RunRecord, *, key: bytes) -> Release:
         limits=tuple(without_ids(text, ids) for text in record.limits),
         notes=tuple(without_ids(text, ids) for text in record.notes),
         result_notes=_result_notes(record, ids),
+        unscored=unscored_titles(record),
     )
 
 

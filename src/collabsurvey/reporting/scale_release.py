@@ -81,6 +81,17 @@ def not_for_of(record: RunRecord) -> dict[str, tuple[str, ...]]:
     return {instrument.title: instrument.use.not_for}
 
 
+def unscored_titles(record: RunRecord) -> dict[str, str]:
+    """Titles of the scales that have no single number for each person, by their ids."""
+    if record.responses is None or record.score_result is None:
+        return {}
+    return {
+        scale.id: scale.title
+        for scale in record.responses.instrument.scoring
+        if scale.id not in record.score_result.scales
+    }
+
+
 def without_unaveraged(record: RunRecord, table: pd.DataFrame) -> pd.DataFrame:
     """A table of group means without the scales whose instrument does not support them."""
     instrument = record.responses.instrument if record.responses is not None else None
@@ -114,9 +125,14 @@ def overall_table(result: Any, min_group: int, *, grouped: bool = False) -> pd.D
     count = next((name for name in ("n", "n_respondents") if name in table.columns), None)
     if count is None:
         return None
-    hide = ~(table[count] >= min_group)
+    people = table[count].astype("float64")
+    # Where nothing was calculated, and the reason is said, there is no number to withhold.
+    nothing = people.isna() & (table["reason"] != "" if "reason" in table.columns else False)
+    hide = ~(people >= min_group) & ~nothing
     if grouped and "scale" in table.columns:
         for _, rows in table.groupby("scale", sort=False):
+            if nothing[rows.index].all():
+                continue
             sizes = {str(i): int(n) for i, n in rows[count].fillna(0).items()}
             hide.loc[[int(i) for i in groups_to_hide(sizes, min_group)]] = True
     numbers = [name for name in table.columns if table[name].dtype.kind in "fi"]
@@ -193,6 +209,25 @@ def _range(
     highs = [answers.high for answers in sets if answers is not None]
     if len(lows) < len(sets):
         return None, None
+    if scale.rule == "difference" and scale.between is not None:
+        return _difference_range(instrument, scale.between, method)
+    if scale.ideal is not None:
+        lows = [0.0] * len(lows)
+        highs = [
+            max(one.high - scale.ideal, scale.ideal - one.low) for one in sets if one is not None
+        ]
     if method == "sum" or scale.rule == "sum":
         return sum(lows), sum(highs)
     return sum(lows) / len(lows), sum(highs) / len(highs)
+
+
+def _difference_range(
+    instrument: Instrument, between: tuple[str, str], method: str
+) -> tuple[float | None, float | None]:
+    """Range of one score minus another."""
+    (low, high), (other_low, other_high) = (
+        _range(instrument, instrument.scale(name), method) for name in between
+    )
+    if low is None or high is None or other_low is None or other_high is None:
+        return None, None
+    return low - other_high, high - other_low

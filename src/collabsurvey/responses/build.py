@@ -22,6 +22,7 @@ from collabsurvey.responses.checks import (
     weight_faults,
 )
 from collabsurvey.responses.engine import Frame, as_narwhals, count_rows, to_native
+from collabsurvey.responses.free_text import coded_ids
 from collabsurvey.responses.ledger import Ledger
 from collabsurvey.responses.recode import coded_items
 from collabsurvey.responses.repair import (
@@ -204,7 +205,7 @@ def _impossible_to_missing(
     frame: Frame, instrument: Instrument, ledger: Ledger
 ) -> tuple[Frame, Ledger]:
     """Set answers that no item allows to missing, because the user said so."""
-    checks = {item: impossible(instrument, item) for item in instrument.item_ids}
+    checks = {item: impossible(instrument, item) for item in coded_ids(instrument)}
     counts = count_each(frame, checks)
     for item, n in counts.items():
         what = "answers that are not possible set to missing"

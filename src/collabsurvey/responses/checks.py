@@ -17,6 +17,7 @@ from collabsurvey.responses.engine import (
     count_rows,
     is_number,
 )
+from collabsurvey.responses.free_text import coded_ids
 from collabsurvey.responses.ids import look_alikes
 from collabsurvey.responses.ledger import Ledger
 from collabsurvey.responses.responses import ROLES, Responses
@@ -106,7 +107,7 @@ def impossible(instrument: Instrument, item: str) -> nw.Expr:
 
 def range_faults(frame: Frame, instrument: Instrument) -> list[str]:
     """Answers that the item's response set does not allow, item by item."""
-    bad = {item: impossible(instrument, item) for item in instrument.item_ids}
+    bad = {item: impossible(instrument, item) for item in coded_ids(instrument)}
     counts = count_each(frame, bad)
     faults = []
     for item, n in counts.items():

@@ -14,6 +14,7 @@ from collabsurvey.errors import AnswersError, listed
 from collabsurvey.instruments.model import Instrument, ResponseSet
 from collabsurvey.responses.checks import count_each, range_faults
 from collabsurvey.responses.engine import Frame, as_number, collect, is_known, is_number
+from collabsurvey.responses.free_text import coded_ids, free_text, text_items
 from collabsurvey.responses.ledger import Ledger, LedgerLine
 
 BLANKS = " \t\u00a0"
@@ -34,14 +35,19 @@ class Coded:
 def coded_items(
     frame: Frame, instrument: Instrument, missing_codes: Iterable[float | str], ledger: Ledger
 ) -> tuple[Frame, Ledger]:
-    """Item columns as Float64 codes, missing codes as null, each kind of missing counted."""
+    """Item columns as Float64 codes, missing codes as null, each kind of missing counted.
+
+    Items in free text stay text.
+    """
     words, numbers = split_codes(missing_codes)
+    frame, lines = free_text(frame, text_items(instrument), instrument, missing_codes)
+    ledger = ledger.extend(lines)
     schema = frame.collect_schema()
     faults = _contradictions(instrument, numbers)
     unread: set[str] = set()
     unknown: dict[tuple[object, ...], dict[str, Coded]] = {}  # alike answers and words → items
     expressions: list[nw.Expr] = []
-    for item in instrument.item_ids:
+    for item in coded_ids(instrument):
         if is_number(schema[item]):
             expressions.append(as_number(item, schema[item]))
             continue
@@ -110,7 +116,7 @@ def _without_missing_codes(
 ) -> tuple[Frame, Ledger]:
     reasons = {
         item: _missing_reasons(instrument.response_set(item), numbers)
-        for item in instrument.item_ids
+        for item in coded_ids(instrument)
     }
     conditions = {
         (item, code): nw.col(item) == code for item, codes in reasons.items() for code in codes

@@ -19,6 +19,7 @@ from collabsurvey.errors import (
 )
 from collabsurvey.instruments.model import Instrument, ResponseSet
 from collabsurvey.responses.engine import as_narwhals, collect
+from collabsurvey.responses.free_text import coded_ids, is_text
 from collabsurvey.responses.platforms.export import plain_text
 from collabsurvey.responses.platforms.spss_stata import pyreadstat_package
 from collabsurvey.responses.responses import Responses
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RespondentIds = Literal["numbered", "kept"]
+FreeText = Literal["left_out", "kept"]
 LONGEST_NAME = {"sav": 64, "dta": 32}
 LONGEST_LABEL = {"sav": 255, "dta": 80}  # bytes of a variable label
 DISCRETE = 3  # missing values that SPSS can name one by one
@@ -54,6 +56,7 @@ def write_sav(
     *,
     language: str | None = None,
     respondent_ids: RespondentIds = "numbered",
+    free_text: FreeText = "left_out",
 ) -> dict[str, str]:
     """Write answers as an SPSS file (.sav, or .zsav for a compressed one).
 
@@ -66,6 +69,9 @@ def write_sav(
     respondent_ids : {"numbered", "kept"}
         Whether people are numbered from 1 in the order of the rows (default: nobody can be
         looked up by the id of another list), or keep their ids. Text of roles is written as it is.
+    free_text : {"left_out", "kept"}
+        Whether lines in people's own words are written. They may say who somebody is, so they
+        are left out unless asked for; read them before the file goes further.
 
     Returns
     -------
@@ -88,7 +94,9 @@ def write_sav(
     missing values, or a range and one value; further codes are labelled and not declared.
     """
     file = _target(path, (".sav", ".zsav"))
-    frame, variables, names = _written(responses, language, respondent_ids, program="sav")
+    frame, variables, names = _written(
+        responses, language, respondent_ids, free_text, program="sav"
+    )
     ranges = {v.name: _ranges(v.missing, v.answers) for v in variables if v.missing}
     _write(
         "write_sav",
@@ -110,6 +118,7 @@ def write_dta(
     *,
     language: str | None = None,
     respondent_ids: RespondentIds = "numbered",
+    free_text: FreeText = "left_out",
 ) -> dict[str, str]:
     """Write answers as a Stata file (.dta), version 118.
 
@@ -117,7 +126,9 @@ def write_dta(
     codes are labelled and, since a missing answer has no code any more, written as `.`.
     """
     file = _target(path, (".dta",))
-    frame, variables, names = _written(responses, language, respondent_ids, program="dta")
+    frame, variables, names = _written(
+        responses, language, respondent_ids, free_text, program="dta"
+    )
     labels = {
         v.name: {int(value): text for value, text in v.labels.items() if float(value).is_integer()}
         for v in variables
@@ -155,25 +166,30 @@ def _written(
     responses: Responses,
     language: str | None,
     respondent_ids: str,
+    free_text: str,
     *,
     program: Literal["sav", "dta"],
 ) -> tuple[pd.DataFrame, list[_Variable], dict[str, str]]:
     """The frame to write, its variables and their names."""
     if respondent_ids not in ("numbered", "kept"):
         raise OptionError("respondent_ids", respondent_ids, allowed=("numbered", "kept"))
+    if free_text not in ("left_out", "kept"):
+        raise OptionError("free_text", free_text, allowed=("left_out", "kept"))
     instrument = responses.instrument
     language = _language(instrument, language)
     roles = [column for column in responses.roles.values() if column not in instrument.item_ids]
-    columns = [*roles, *instrument.item_ids]
-    names = _names(columns, set(instrument.item_ids), program)
+    items = instrument.item_ids if free_text == "kept" else coded_ids(instrument)
+    columns = [*roles, *items]
+    names = _names(columns, set(items), program)
     table = collect(as_narwhals(responses.frame).select(*columns)).to_pandas()
     by_column = {column: role for role, column in responses.roles.items()}
     out: dict[str, Any] = {}
     variables: list[_Variable] = []
     for column in columns:
         name, series = names[column], table[column]
-        if column in instrument.item_ids:
-            out[name] = series.astype("float64")
+        if column in items:
+            is_line = is_text(instrument, column)
+            out[name] = _plain_role(series) if is_line else series.astype("float64")
             variables.append(_item_variable(instrument, column, name, language, program))
             continue
         if by_column[column] == "respondent" and respondent_ids == "numbered":
@@ -276,13 +292,15 @@ def _item_variable(
     said = answers.missing_labels.get(language, {})
     for code, reason in answers.missing.items():
         labels[float(code)] = _cut(said.get(code) or reason.replace("_", " "), 120)
+    if answers.type == "text":  # a string variable has no codes of numbers
+        return _Variable(name, label, {}, (), (), "nominal")
     return _Variable(
         name, label, labels, _missing_codes(answers), answers.values, _measure(answers)
     )
 
 
 def _measure(answers: ResponseSet) -> Literal["nominal", "ordinal", "scale"]:
-    if answers.type == "nominal":
+    if answers.type in ("nominal", "text"):
         return "nominal"
     return "scale" if answers.type == "bounded" else "ordinal"
 

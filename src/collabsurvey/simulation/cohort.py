@@ -3,7 +3,8 @@
 The model. A true score of a person at a wave is level + change + partnership + school +
 person, the three deviations normal with the variances that the ICCs say, together 1. An
 item's latent variable is loading × true score + location + noise, turned round for a
-reversed item, and cut into the answers of its response set. Outcomes depend on the true
+reversed item, and cut into the answers of its response set. Picks, rankings and points to share
+out follow utilities instead (`choices`), free text is left empty. Outcomes depend on the true
 conditions of schools, not on the answers.
 """
 
@@ -22,12 +23,14 @@ from collabsurvey.instruments.loader import load_instrument
 from collabsurvey.instruments.making import combine_instruments
 from collabsurvey.instruments.model import Instrument
 from collabsurvey.responses import Responses, from_frame
+from collabsurvey.simulation.choices import check_choices, choice_sets, draw_choices
 from collabsurvey.simulation.draw import (
     draw_conditions,
     draw_waves,
     layout,
     standard_conditions,
 )
+from collabsurvey.simulation.dyads import NOBODY, check_dyads, draw_dyads
 from collabsurvey.simulation.export import CohortFiles, write_cohort
 from collabsurvey.simulation.frames import (
     Drawn,
@@ -37,7 +40,7 @@ from collabsurvey.simulation.frames import (
     known_truth,
     outcomes_frame,
 )
-from collabsurvey.simulation.items import item_model
+from collabsurvey.simulation.items import amounts_part, item_model
 from collabsurvey.simulation.known import CohortTruth
 from collabsurvey.simulation.outcomes import draw_outcomes
 from collabsurvey.simulation.truth import Truth
@@ -121,6 +124,7 @@ def simulate_cohort(
     n_staff: int | tuple[int, int] = (20, 50),
     waves: int = 2,
     truth: Truth | Mapping[str, Any] | None = None,
+    partners: int = 0,
     seed: int = 1,
     first_cohort: int = 2025,
 ) -> Cohort:
@@ -142,6 +146,10 @@ def simulate_cohort(
     truth : Truth, optional
         The assumptions; left out, the defaults of `Truth`, in which no condition has an
         effect on an outcome.
+    partners : int
+        About how many other schools of the partnership each respondent is asked the questions
+        that name a partner: one row for each, with the role partner, beside the row with the
+        other answers. 0: these questions are answered once, about the partnership as a whole.
     seed : int
         Fixes everything that is drawn, on every machine with the same version of numpy.
 
@@ -165,10 +173,11 @@ def simulate_cohort(
 
     Notes
     -----
-    Instruments that ask about a named partner are answered once by each respondent, about
-    the partnership as a whole: there is no partner role. All items are asked of everybody,
-    whatever forms they belong to. A scale made of other scales has no true score of its own;
-    its items follow their sub-scales.
+    All items are asked of everybody, whatever forms they belong to. A scale made of other
+    scales has no true score of its own; its items follow their sub-scales. Picks, rankings and
+    points to share out are drawn from utilities (`truth.choice_sd` and those after it); rankings
+    have every rank once, and points add up to their total. Lines in people's own words are left
+    empty.
 
     Examples
     --------
@@ -178,28 +187,49 @@ def simulate_cohort(
     True
     """
     sizes = _checked_sizes(n_partnerships, n_schools, n_staff, waves, seed)
+    if partners < 0:
+        raise OptionError("partners", partners, allowed=("a whole number, 0 or more",))
     truth = _truth(truth)
     instrument = _combined(instruments)
-    model = item_model(instrument, truth)
+    model = item_model(amounts_part(instrument), truth)
+    sets = choice_sets(instrument)
+    check_choices(sets, truth)
+    if partners:
+        check_dyads(instrument, model, truth, partners)
     rng = np.random.Generator(np.random.PCG64(seed))
     where = layout(n_partnerships, n_schools, sizes, rng)
     deviations = draw_conditions(model, where, waves, truth.school_stability, rng)
     conditions = standard_conditions(model, deviations)
+    outcomes = draw_outcomes(model, conditions, truth, rng)
+    rows = tuple(draw_waves(model, where, deviations, truth, rng))
+    # A generator of its own, so that instruments without choices are drawn as they always were.
+    own_rng = _child(seed, 1)
     drawn = Drawn(
         model=model,
         where=where,
         conditions=conditions,
-        outcomes=draw_outcomes(model, conditions, truth, rng),
-        rows=tuple(draw_waves(model, where, deviations, truth, rng)),
+        outcomes=outcomes,
+        rows=rows,
+        choices=draw_choices(sets, where, rows, truth, own_rng),
+        dyads=draw_dyads(
+            instrument, model, where, rows, deviations, truth, partners, _child(seed, 2)
+        )
+        if partners
+        else NOBODY,
         first_cohort=first_cohort,
     )
-    answers = answers_frame(drawn)
+    answers = answers_frame(drawn, instrument)
     if answers.empty:
         raise NotEnoughDataError(
             "A synthetic cohort", what="answers (raise n_staff or response_rate)", found=0, needed=1
         )
     return Cohort(
-        responses=from_frame(answers, instrument=instrument, roles=ROLES, synthetic=True),
+        responses=from_frame(
+            answers,
+            instrument=instrument,
+            roles={**ROLES, **({"partner": "partner"} if partners else {})},
+            synthetic=True,
+        ),
         outcomes=outcomes_frame(drawn),
         eligible=eligible_frame(drawn),
         calendar=calendar_frame(drawn),
@@ -207,6 +237,10 @@ def simulate_cohort(
         answers=answers,
         seed=seed,
     )
+
+
+def _child(seed: int, number: int) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(number,))))
 
 
 def _truth(given: Truth | Mapping[str, Any] | None) -> Truth:

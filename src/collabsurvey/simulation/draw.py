@@ -100,7 +100,7 @@ def draw_waves(
         answers = draw_answers(model, scores, rng)
         careless = rng.random(len(post)) < truth.careless_share
         answers[careless] = careless_answers(model, int(careless.sum()), rng)
-        _leave_out(answers, model, truth, rng)
+        leave_out(answers, model, truth, rng)
         out.append(Wave(person[post], post, role[post], answers, careless))
     return out
 
@@ -118,6 +118,15 @@ def draw_answers(model: ItemModel, scores: FloatArray, rng: np.random.Generator)
     return out.T
 
 
+def answers_of(
+    model: ItemModel, scores: FloatArray, careless: BoolArray, rng: np.random.Generator
+) -> FloatArray:
+    """Answers (n, k) to true scores (n, m); careless rows answer without reading."""
+    answers = draw_answers(model, scores, rng)
+    answers[careless] = careless_answers(model, int(careless.sum()), rng)
+    return answers
+
+
 def careless_answers(model: ItemModel, n: int, rng: np.random.Generator) -> FloatArray:
     """Answers (n, k) given without reading: one option throughout, or any option, half each."""
     straight = rng.random(n) < 0.5
@@ -128,7 +137,7 @@ def careless_answers(model: ItemModel, n: int, rng: np.random.Generator) -> Floa
     return out
 
 
-def _leave_out(
+def leave_out(
     answers: FloatArray, model: ItemModel, truth: Truth, rng: np.random.Generator
 ) -> None:
     """Blank answers and write "cannot say" codes, in place."""

@@ -21,7 +21,8 @@ class CohortFiles:
         `synthetic_staff_wave1.csv` and so on, one for each wave: `respondent, school,
         partnership, staff_role, synthetic`, then one column for each item, named by its id.
         Answers are codes; empty is blank; negative codes such as -8 mean "cannot say".
-        There is no wave column: the file is the wave.
+        There is no wave column: the file is the wave. Where partners were asked about there is
+        a column `partner`, and a row for each beside the one with the other answers.
     outcomes : Path
         `synthetic_outcomes.csv`: `school, partnership, cohort, intake, attendance,
         attainment, synthetic`.
@@ -68,7 +69,8 @@ def write_cohort(
 
 def _whole_numbers(rows: pd.DataFrame, item_ids: Sequence[str]) -> pd.DataFrame:
     """Codes without a decimal point, as exports have them, where all of a column are whole."""
-    whole = [name for name in item_ids if (rows[name].dropna() % 1 == 0).all()]
+    coded = [name for name in item_ids if pd.api.types.is_numeric_dtype(rows[name])]
+    whole = [name for name in coded if (rows[name].dropna() % 1 == 0).all()]
     return rows.astype(dict.fromkeys(whole, "Int64"))
 
 

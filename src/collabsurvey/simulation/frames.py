@@ -9,7 +9,10 @@ import pandas as pd
 
 from collabsurvey.instruments.model import Instrument
 from collabsurvey.numerics.typing import AnyArray, FloatArray, IntArray
+from collabsurvey.responses.free_text import text_items
+from collabsurvey.simulation.choices import Choices
 from collabsurvey.simulation.draw import STAFF_ROLES, Layout, Wave
+from collabsurvey.simulation.dyads import Dyads
 from collabsurvey.simulation.implied import implied_scale
 from collabsurvey.simulation.items import ItemModel, scored_scales
 from collabsurvey.simulation.known import CohortTruth
@@ -28,6 +31,8 @@ class Drawn:
     conditions: FloatArray  # (waves, S, m) true, in SD of schools
     outcomes: Outcomes
     rows: tuple[Wave, ...]
+    choices: Choices
+    dyads: Dyads
     first_cohort: int
 
     @property
@@ -41,8 +46,8 @@ class Drawn:
         return max(int(wave.person.max(initial=-1)) for wave in self.rows) + 1
 
 
-def answers_frame(drawn: Drawn) -> pd.DataFrame:
-    """One row for each respondent and wave; answers as an export has them."""
+def answers_frame(drawn: Drawn, instrument: Instrument) -> pd.DataFrame:
+    """One row for each respondent and wave (and partner); answers as an export has them."""
     rows = drawn.rows
     post = np.concatenate([wave.post for wave in rows])
     who = {
@@ -53,8 +58,36 @@ def answers_frame(drawn: Drawn) -> pd.DataFrame:
         SYNTHETIC: np.ones(len(post), dtype=bool),
     }
     answers = np.concatenate([wave.answers for wave in rows])
-    items = pd.DataFrame(answers, columns=list(drawn.model.items))
-    return pd.concat([pd.DataFrame(who), items], axis="columns")
+    chosen = np.concatenate(drawn.choices.answers)
+    columns = [*drawn.model.items, *drawn.choices.items]
+    items = pd.DataFrame(np.hstack([answers, chosen]), columns=columns)
+    lines = pd.DataFrame(None, items.index, list(text_items(instrument)), dtype=object)
+    asked = pd.concat([items, lines], axis="columns")[list(instrument.item_ids)]
+    table = pd.concat([pd.DataFrame(who), asked], axis="columns")
+    return _by_partner(drawn, table, instrument) if drawn.dyads.items else table
+
+
+def _by_partner(drawn: Drawn, table: pd.DataFrame, instrument: Instrument) -> pd.DataFrame:
+    """The table with rows about partners; questions that name none stay in rows without one."""
+    sizes = [len(wave.post) for wave in drawn.rows]
+    starts = np.cumsum([0, *sizes[:-1]])
+    about = [item for item in instrument.item_ids if item in drawn.dyads.items]
+    alone = [item for item in instrument.item_ids if item not in about]
+    n_schools = len(drawn.where.n_staff)
+    parts = []
+    for start, rows in zip(starts, drawn.dyads.rows, strict=True):
+        part = table.iloc[start + rows.row].drop(columns=about).reset_index(drop=True)
+        part[alone] = part[alone].mask(np.ones((len(part), len(alone)), dtype=bool))
+        answers = pd.DataFrame(rows.answers, columns=list(drawn.dyads.items))
+        part = pd.concat([part, answers], axis="columns")
+        parts.append(part.assign(partner=_ids("S", rows.partner, n_schools)))
+    if alone:
+        rest = table.assign(partner=None)
+        rest[about] = np.nan
+        parts.insert(0, rest)
+    whole = pd.concat([part[[*table.columns, "partner"]] for part in parts], ignore_index=True)
+    order = [name for name in table.columns if name not in instrument.item_ids]
+    return pd.DataFrame(whole[[*order, "partner", *instrument.item_ids]])
 
 
 def eligible_frame(drawn: Drawn) -> pd.DataFrame:
@@ -114,6 +147,8 @@ def known_truth(instrument: Instrument, truth: Truth, drawn: Drawn) -> CohortTru
         ),
         effects=_effects(truth),
         school_conditions=_conditions_frame(drawn),
+        choices=_choices_frame(drawn),
+        dyads=_dyads_frame(drawn),
         careless=_careless_frame(drawn),
         notes=tuple(notes),
     )
@@ -125,8 +160,40 @@ def _conditions_frame(drawn: Drawn) -> pd.DataFrame:
         {**_every_school(drawn), "wave": cohorts - drawn.first_cohort + 1, "cohort": cohorts}
     )
     factors = drawn.model.factors
-    values = drawn.conditions.reshape(-1, len(factors))
+    values = drawn.conditions.reshape(len(head), len(factors))
     return pd.concat([head, pd.DataFrame(values, columns=list(factors))], axis="columns")
+
+
+def _choices_frame(drawn: Drawn) -> pd.DataFrame:
+    """True utility of each option in each school and wave."""
+    cohorts = _cohorts(drawn)
+    head = pd.DataFrame({**_every_school(drawn), "wave": cohorts - drawn.first_cohort + 1})
+    parts = [
+        head.assign(scale=one.scale, option=option, popularity=liked, utility=values.ravel())
+        for one, popularity, utility in zip(
+            drawn.choices.sets, drawn.choices.popularity, drawn.choices.schools, strict=True
+        )
+        for option, liked, values in zip(
+            one.options, popularity, np.moveaxis(utility, 2, 0), strict=True
+        )
+    ]
+    columns = [*head.columns, "scale", "option", "popularity", "utility"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def _dyads_frame(drawn: Drawn) -> pd.DataFrame:
+    """True deviation of each school towards each other one of its partnership."""
+    dyads, where = drawn.dyads, drawn.where
+    columns = ["school", "partner", "scale", "deviation"]
+    same = where.partnership_of[:, None] == where.partnership_of
+    source, target = np.nonzero(same & ~np.eye(len(where.n_staff), dtype=bool))
+    n = len(where.n_staff)
+    names = {"school": _ids("S", source, n), "partner": _ids("S", target, n)}
+    parts = [
+        pd.DataFrame({**names, "scale": scale, "deviation": dyads.deviations[source, target, f]})
+        for f, scale in enumerate(dyads.factors)
+    ]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
 def _careless_frame(drawn: Drawn) -> pd.DataFrame:

@@ -6,8 +6,8 @@ value. That holds for agreement scales and, with many steps, for 0 to 100.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from collabsurvey.errors import DataError, TruthError, UnknownNameError
 from collabsurvey.instruments.model import Instrument, Item, ResponseSet, Scale
 from collabsurvey.numerics.typing import BoolArray, FloatArray, IntArray
+from collabsurvey.responses.free_text import is_text
 from collabsurvey.simulation.truth import (
     ICC_PARTNERSHIP,
     ICC_SCHOOL,
@@ -43,7 +44,7 @@ class ItemModel:
     keyed : (k,) int
         1 or -1; a reversed item's answer is that of the keyed latent variable turned round.
     nominal : (k,) bool
-        Items whose answers have no order: drawn evenly, related to nothing.
+        Items outside scales whose answers have no order: drawn evenly, related to nothing.
     thresholds, values : tuples of arrays
         Of item j: (c - 1,) cuts of the raw latent variable and the (c,) raw answers.
     cannot_say : (k,)
@@ -68,6 +69,22 @@ class ItemModel:
     icc_school: FloatArray
     icc_partnership: FloatArray
     change: FloatArray
+
+    def only(self, items: Sequence[str]) -> ItemModel:
+        """The model of some of its items; the factors stay as they are."""
+        kept = [self.items.index(item) for item in items]
+        return replace(
+            self,
+            items=tuple(items),
+            factor_of=self.factor_of[kept],
+            loading=self.loading[kept],
+            location=self.location[kept],
+            keyed=self.keyed[kept],
+            nominal=self.nominal[kept],
+            thresholds=tuple(self.thresholds[j] for j in kept),
+            values=tuple(self.values[j] for j in kept),
+            cannot_say=self.cannot_say[kept],
+        )
 
     def keyed_values(self, j: int) -> FloatArray:
         """Values of item j's categories after scoring, from the least of the construct up."""
@@ -109,7 +126,7 @@ def item_model(instrument: Instrument, truth: Truth) -> ItemModel:
         nominal=nominal,
         thresholds=tuple(_cuts(len(v), even=bool(n)) for v, n in zip(values, nominal, strict=True)),
         values=values,
-        cannot_say=np.array([_cannot_say(one) for one in answers]),
+        cannot_say=np.array([cannot_say_code(one) for one in answers]),
         correlations=_correlations(truth, factors),
         icc_school=school,
         icc_partnership=partnership,
@@ -123,6 +140,22 @@ def factor_name(instrument: Instrument, item: Item) -> str:
     if scales:
         return min(scales, key=lambda scale: len(scale.items)).id
     return item.construct_id or item.id
+
+
+def amounts_part(instrument: Instrument) -> Instrument:
+    """The instrument without what is drawn otherwise: choices of scored scales, and free text."""
+    chosen = {
+        item
+        for scale in instrument.scoring
+        if scale.rule in ("composition", "agreement")
+        for item in scale.items
+    }
+    kept = tuple(
+        item
+        for item in instrument.items
+        if item.id not in chosen and not is_text(instrument, item.id)
+    )
+    return instrument.model_copy(update={"items": kept})
 
 
 def scored_scales(instrument: Instrument) -> tuple[Scale, ...]:
@@ -223,7 +256,8 @@ def _locations(factor_of: IntArray, spread: float) -> FloatArray:
     return out
 
 
-def _cannot_say(answers: ResponseSet) -> float:
+def cannot_say_code(answers: ResponseSet) -> float:
+    """Code of "cannot say", or of another reason; NaN where the response set has none."""
     named = [code for code, reason in answers.missing.items() if reason == "cannot_say"]
     return next(iter([*named, *answers.missing]), np.nan)
 
@@ -242,7 +276,7 @@ def _correlations(truth: Truth, factors: tuple[str, ...]) -> FloatArray:
     else:
         out = np.full((m, m), float(given))
     np.fill_diagonal(out, 1.0)
-    if np.linalg.eigvalsh(out)[0] <= 1e-10:
+    if m and np.linalg.eigvalsh(out)[0] <= 1e-10:
         raise TruthError(
             "The truth of the synthetic cohort",
             [

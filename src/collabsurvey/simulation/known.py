@@ -38,6 +38,16 @@ class CohortTruth(Result):
     school_conditions : DataFrame
         One row for each school and wave: `school, partnership, wave, cohort`, then each
         scale's true condition, in SD of schools at one wave, 0 the mean of the first wave.
+    choices : DataFrame
+        One row for each option of what is picked, ranked or given points, school and wave:
+        `school, partnership, wave, scale, option, popularity, utility`. `popularity` is the
+        same everywhere; `utility` is the mean of the school's staff, to which each of them
+        adds a deviation. Of people of that utility alone, an option is picked with the
+        probability exp(utility) over the sum of these.
+    dyads : DataFrame
+        One row for each scale about a named partner and pair of schools: `school, partner,
+        scale, deviation`, of the school towards the partner, with SD 1, the same in each wave.
+        Empty unless partners were asked about.
     careless : DataFrame
         The rows answered without reading: `respondent, wave`.
     """
@@ -47,6 +57,8 @@ class CohortTruth(Result):
     items: pd.DataFrame
     effects: pd.DataFrame
     school_conditions: pd.DataFrame
+    choices: pd.DataFrame
+    dyads: pd.DataFrame
     careless: pd.DataFrame
     notes: tuple[str, ...]
 

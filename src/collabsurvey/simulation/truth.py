@@ -21,6 +21,8 @@ ICC_SCHOOL = 0.10  # with partnerships .15, inside the .05 to .20 usual for view
 ICC_PARTNERSHIP = 0.05
 FACTOR_CORRELATION = 0.4  # related, and told apart
 UNNAMED_PAIR_CORRELATION = 0.0
+CHOICE_ICC_SCHOOL = 0.10
+CHOICE_ICC_PARTNERSHIP = 0.20  # what kind of relationship there is, is a fact of the partnership
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,22 @@ class Truth:
     outcome_icc : float
         Share of the unexplained variance that stays with the school from cohort to cohort;
         default .4.
+    dyad_share : float
+        Share of the variance of answers about a named partner that belongs to the pair of
+        schools, one towards the other; default .25. It is taken from that between people.
+    choice_sd : float
+        SD over people of the utility of an option to pick, rank or give points to, beside the
+        noise of the single question (Gumbel, whose SD is 1.28); default 1.
+    choice_icc_school, choice_icc_partnership : float or mapping of scale id to float
+        Share of that variance between schools of one partnership (.10) and between
+        partnerships (.20).
+    choice_popularity : float
+        Options are more or less popular everywhere by up to this, evenly spaced; default .5,
+        with which the most popular of three is picked half of the time. Which one comes first
+        moves on from set to set.
+    choice_correlation : float
+        Correlation of utilities between scales with the same options, such as the types of
+        relationship now and wanted; default .5.
 
     Raises
     ------
@@ -109,6 +127,12 @@ class Truth:
     intake_effect: float = 0.5
     residual_sd: float = 0.8
     outcome_icc: float = 0.4
+    dyad_share: float = 0.25
+    choice_sd: float = 1.0
+    choice_icc_school: PerName = CHOICE_ICC_SCHOOL
+    choice_icc_partnership: PerName = CHOICE_ICC_PARTNERSHIP
+    choice_popularity: float = 0.5
+    choice_correlation: float = 0.5
 
     def __post_init__(self) -> None:
         if faults := list(_faults(self)):
@@ -155,6 +179,12 @@ RANGES = {
     "intake_effect": NUMBER,
     "residual_sd": Range(0, math.inf, "be 0 or more", open_high=True),
     "outcome_icc": SHARE,
+    "dyad_share": PART,
+    "choice_sd": Range(0, math.inf, "be 0 or more", open_high=True),
+    "choice_icc_school": PART,
+    "choice_icc_partnership": PART,
+    "choice_popularity": Range(0, math.inf, "be 0 or more", open_high=True),
+    "choice_correlation": SHARE,
 }
 
 

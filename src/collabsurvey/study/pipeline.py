@@ -24,6 +24,7 @@ from collabsurvey.reporting.record import (
     StructureRecord,
 )
 from collabsurvey.responses import Responses
+from collabsurvey.responses.free_text import coded_ids
 from collabsurvey.study.conditions import CONF_LEVEL, Scored, school_means
 from collabsurvey.study.config import StudyFile
 from collabsurvey.study.confirm import Measured, confirm
@@ -170,7 +171,7 @@ class Analyses:
 
     def answers_of(self, responses: Responses) -> None:
         """How often each answer was given."""
-        step = partial(answer_tables, responses, responses.instrument.item_ids)
+        step = partial(answer_tables, responses, coded_ids(responses.instrument))
         self.answers = self.notes.attempt("Distributions", step)
 
     def structure_of(self, responses: Responses, plan: ExploratoryPlan, chosen: ScaleSet) -> None:

@@ -20,6 +20,7 @@ from collabsurvey.errors import (
     StudyError,
     UnknownNameError,
 )
+from collabsurvey.instruments.scales import amounts
 from collabsurvey.moments.split import split
 from collabsurvey.quality import (
     LittleResult,
@@ -32,6 +33,7 @@ from collabsurvey.quality import (
 from collabsurvey.reporting.groups import label_of
 from collabsurvey.reporting.record import AbsenceRecord, CompletenessRecord, ScreeningRecord
 from collabsurvey.responses import Responses
+from collabsurvey.responses.free_text import coded_ids
 from collabsurvey.study.config import StudyFile
 from collabsurvey.study.plans import MissingPlan, ScreeningPlan
 from collabsurvey.study.reading import StudyData
@@ -144,7 +146,7 @@ def counted_by_unit(column: pd.Series[Any]) -> pd.Series[Any]:
 
 def asked(responses: Responses) -> dict[str, list[str]]:
     """Items that somebody answered, wave by wave; one part under "" where there are no waves."""
-    items = list(responses.instrument.item_ids)
+    items = list(coded_ids(responses.instrument))
 
     def answered(frame: pd.DataFrame) -> list[str]:
         there = frame[items].notna().any()
@@ -223,7 +225,7 @@ def screening(
         impact=change,
         n_people_flagged=_n_people(every, rows),
         people_behind=behind,
-        not_everywhere=tuple(i for i in every.instrument.item_ids if i not in looked_at),
+        not_everywhere=tuple(i for i in coded_ids(every.instrument) if i not in looked_at),
     )
 
 
@@ -316,8 +318,8 @@ def _unscored(responses: Responses, everywhere: tuple[str, ...]) -> pd.DataFrame
 def _little(responses: Responses) -> dict[str, LittleResult]:
     """Little's test of each scale that has gaps and can be tested."""
     found = {}
-    for scale in responses.instrument.scoring:
-        if len(scale.items) < 2:
+    for scale in amounts(responses.instrument):
+        if len(scale.items) < 2 or scale.rule == "difference":
             continue
         try:
             found[scale.id] = little_mcar(responses, scale.id)

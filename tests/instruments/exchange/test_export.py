@@ -463,10 +463,10 @@ def test_one_partner_that_is_no_list_fills_the_slot() -> None:
 
 def test_slots_have_words() -> None:
     instrument = cs.load_instrument("role_identity")
-    assert "I feel I belong at our school." in str(export_instrument(instrument, "csv"))
+    assert "I think of myself as part of our school." in str(export_instrument(instrument, "csv"))
     words = {"own_school": "Dale School", "partnership": "Eastshire"}
     text = str(export_instrument(instrument, "csv", slots=words))
-    assert "I feel I belong at Dale School." in text
+    assert "I think of myself as part of Dale School." in text
     assert "Work in Eastshire gets me noticed" in text
 
 

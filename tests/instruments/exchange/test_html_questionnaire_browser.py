@@ -352,3 +352,65 @@ def test_paper_has_no_buttons_and_a4_pages(chromium: Any, trust_file: Path) -> N
     assert one.page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
     breaks = "getComputedStyle(document.querySelector('.question')).breakInside"
     assert one.page.evaluate(breaks) == "avoid"
+
+
+@pytest.fixture(scope="module")
+def meaning_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("page") / "meaning.html"
+    text = questionnaire_html(cs.load_instrument("shared_meaning"), slots={"partnership": "Dale"})
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="module")
+def context_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("page") / "context.html"
+    text = questionnaire_html(
+        cs.load_instrument("relational_context"), slots={"partnership": "Dale"}
+    )
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_ranks_say_what_is_given_twice_and_what_is_left(
+    chromium: Any, meaning_file: Path, tmp_path: Path
+) -> None:
+    one = Visitor(chromium, meaning_file)
+    assert one.text(".together") == "Still to give: 1, 2, 3, 4, 5."
+    one.choose({"mng_rank_01": "1", "mng_rank_02": "1", "mng_rank_03": "4"})
+    assert one.text(".together") == "Given more than once: 1. Still to give: 2, 3, 5."
+    one.page.click("#save")
+    assert one.text("#wrong .links") == "Question 6"
+    one.choose({"mng_rank_02": "-8", "mng_line_01": 'Sharing, "5" of us\n=1+1'})
+    assert one.text(".together") == "Still to give: 2, 3, 5."
+    one.page.click("#save")
+    assert one.text("#open-title") == "11 questions are open"
+    row = row_of(one.save(tmp_path, "#save-anyway"))
+    assert [row[f"mng_rank_0{n}"] for n in range(1, 6)] == ["1", "-8", "4", "-9", "-9"]
+    assert row["mng_line_01"] == 'Sharing, "5" of us =1+1'
+    assert one.complaints == []
+
+
+def test_points_say_what_is_left_and_are_asked_for_before_saving(
+    chromium: Any, context_file: Path, tmp_path: Path
+) -> None:
+    one = Visitor(chromium, context_file)
+    points = [f"ctx_points_now_0{n}" for n in (1, 2, 3)]
+    said = ".together >> nth=0"
+    assert one.text(said) == "0 of 100 points shared out, 100 to go."
+    one.choose({points[0]: "50", points[1]: "20"})
+    assert one.text(said) == "70 of 100 points shared out, 30 to go."
+    one.choose({points[2]: "20"})
+    one.page.click("#save")
+    assert one.text("#wrong .links") == "Question 16"
+    one.choose({points[2]: "40"})
+    assert one.text(said) == "110 points shared out, 10 more than 100."
+    one.choose({points[2]: ""})
+    one.page.click("#save")  # a blank answer is never in the way
+    assert one.text("#open-title") == "19 questions are open"
+    one.choose({points[2]: "30"})
+    assert one.text(said) == "All 100 points are shared out."
+    one.page.click("#save")
+    row = row_of(one.save(tmp_path, "#save-anyway"))
+    assert [row[name] for name in points] == ["50", "20", "30"]
+    assert one.complaints == []

@@ -24,11 +24,22 @@ import pytest
 import collabsurvey as cs
 from collabsurvey.instruments import Instrument
 from collabsurvey.instruments.exchange import export_instrument
+from collabsurvey.responses.free_text import text_items
 
 N = 25
-SHIPPED = ("trust", "culture", "role_identity", "collaborative_capacity")
 PARTNERS = ["Hill School", "St Mary's, Dale"]
+# One of every kind of answer, on every platform: agreement, bipolar, 0 to 100 beside partners;
+# picks, ranks and a line of text; points to share out; scales of many forms. All others once.
+SHIPPED = ("trust", "culture", "shared_meaning", "relational_context", "role_identity")
 CASES = [(name, ()) for name in SHIPPED] + [("trust", tuple(PARTNERS))]
+OWN = tuple(str(row.id) for row in cs.list_instruments().itertuples() if row.kind == "own")
+OTHERS = tuple(name for name in OWN if name not in SHIPPED)
+LINES = (
+    "We share what works, 5 of us",
+    'Help; "whoever" is in difficulty',
+    "3",
+    "I cannot say why",
+)
 
 
 @dataclass(frozen=True)
@@ -78,25 +89,40 @@ def who() -> list[str]:
 
 
 def scored(responses: cs.Responses) -> pd.DataFrame:
-    """Scores in the order of respondents and partners."""
+    """Scores and answers in the order of respondents and partners."""
     keep = [role for role in ("respondent", "partner") if role in responses.roles]
     named = {responses.roles[role]: role for role in keep}
-    table = cs.score(responses).to_frame(keep=keep).rename(columns=named)
-    kinds = dict.fromkeys(keep, "str") | dict.fromkeys(table.columns.difference(keep), "float64")
+    scores = cs.score(responses).to_frame(keep=keep).rename(columns=named)
+    answers = responses.frame[list(responses.instrument.item_ids)].add_prefix("answer ")
+    table = pd.concat([scores, answers], axis="columns")
+    text = [f"answer {item}" for item in text_items(responses.instrument)]
+    kinds = dict.fromkeys(table.columns, "float64") | dict.fromkeys([*keep, *text], "str")
     return table.astype(kinds).sort_values(keep, ignore_index=True)
 
 
 @pytest.fixture(params=CASES, ids=lambda case: f"{case[0]}{len(case[1]) or ''}")
 def case(request: pytest.FixtureRequest) -> Case:
-    name, partners = request.param
+    return drawn_case(*request.param)
+
+
+@pytest.fixture(params=OTHERS)
+def other(request: pytest.FixtureRequest) -> Case:
+    return drawn_case(request.param, ())
+
+
+def drawn_case(name: str, partners: tuple[str, ...]) -> Case:
     instrument = cs.load_instrument(name)
     rng = np.random.default_rng(20261125)
-    drawn = {}
+    drawn: dict[int, Any] = {}
     for _ in partners or ("",):
         trait = rng.uniform(-0.4, 0.4, N)  # one for all scales, so that no key is contradicted
         for item in instrument.items:
             answers = instrument.response_set(item.id)
             assert answers is not None
+            if answers.type == "text":
+                lines = pd.Series(rng.choice([*LINES, ""], N))
+                drawn[len(drawn)] = lines.where(lines != "", None)
+                continue
             bounded = answers.type == "bounded"
             values = np.arange(answers.low, answers.high + 1) if bounded else answers.values
             place = np.clip(0.5 + item.keyed * trait + rng.normal(0, 0.1, N), 0, 0.999)
@@ -113,15 +139,18 @@ def cells(case: Case, columns: Sequence[Column], *, labelled: bool) -> list[list
     for drawn in case.answers.to_numpy():
         row = []
         for column, code in zip(columns, drawn, strict=True):
-            value = "" if np.isnan(code) else in_platform(f"{code:g}", column)
-            row.append(column.labels[value] if labelled and value else value)
+            if pd.isna(code):
+                row.append("")
+                continue
+            value = code if isinstance(code, str) else in_platform(f"{code:g}", column)
+            row.append(column.labels[value] if labelled and column.labels else value)
         rows.append(row)
     return rows
 
 
 def in_platform(code: str, column: Column) -> str:
     """The platform's value of a code: itself, or without its sign where there are no signs."""
-    return code if code in column.labels else code.replace("-", "n")
+    return code if code in column.labels or not column.labels else code.replace("-", "n")
 
 
 def write(path: Path, rows: Sequence[Sequence[str]]) -> Path:
@@ -234,11 +263,11 @@ def redcap_columns(text: str) -> list[Column]:
     found = []
     for row in csv.DictReader(io.StringIO(text)):
         choices = row["Choices, Calculations, OR Slider Labels"]
-        if not choices:
-            continue
-        pairs = [one.strip().partition(", ") for one in choices.split("|")]
-        labels = {value: html.unescape(label) for value, _, label in pairs}
         name = row["Variable / Field Name"]
+        if name == "record_id" or row["Field Type"] == "descriptive":
+            continue
+        pairs = [one.strip().partition(", ") for one in choices.split("|") if choices]
+        labels = {value: html.unescape(label) for value, _, label in pairs}
         found.append(Column(name, html.unescape(row["Field Label"]), labels))
     return found
 
@@ -284,9 +313,10 @@ def xlsform_columns(raw: bytes, mark: str) -> list[Column]:
             groups.append(name)
         elif kind == "end_group":
             groups.pop()
-        elif kind.startswith("select_one"):
+        elif kind != "note":
             path = mark.join([*groups, name]) if mark else name
-            columns.append(Column(path, str(row["label::English (en)"]), lists[kind.split()[1]]))
+            labels = lists[kind.split()[1]] if kind.startswith("select_one") else {}
+            columns.append(Column(path, str(row["label::English (en)"]), labels))
     return columns
 
 
@@ -327,7 +357,7 @@ def test_spss(case: Case, tmp_path: Path) -> None:
         for variable in variables.split()
     }
     columns = columns_in_order(case)
-    assert set(columns) == set(labels) == set(ranges)
+    assert set(coded_columns(case)) == set(labels) == set(ranges)
     frame = case.answers.set_axis(columns, axis=1).assign(who=who())
     path = tmp_path / "answers.sav"
     pyreadstat.write_sav(frame, path, variable_value_labels=labels, missing_ranges={**ranges})
@@ -336,24 +366,30 @@ def test_spss(case: Case, tmp_path: Path) -> None:
 
 def test_stata(case: Case, tmp_path: Path) -> None:
     text = case.export("stata")
-    columns = columns_in_order(case)
+    columns, coded = columns_in_order(case), coded_columns(case)
     letters = {
         variable: dict(pair.split("=.") for pair in pairs.split(" \\ "))
         for variables, pairs in re.findall(r"^mvdecode (.*), mv\((.*)\)$", text, re.M)
         for variable in variables.split()
     }
-    assert set(columns) == set(letters)
+    assert set(coded) == set(letters)
     frame = case.answers.set_axis(columns, axis=1).astype(object)
-    for column in columns:
+    for column in coded:
         known = {float(code): letter for code, letter in letters[column].items()}
         frame[column] = [known.get(x, x) if x == x else None for x in frame[column]]  # noqa: PLR0124
     path = tmp_path / "answers.dta"
     pyreadstat.write_dta(
         frame.assign(who=who()),
         path,
-        missing_user_values={column: sorted(set(letters[column].values())) for column in columns},
+        missing_user_values={column: sorted(set(letters[column].values())) for column in coded},
     )
     same(case.read(path, "who"), case)
+
+
+def coded_columns(case: Case) -> list[str]:
+    """Columns of codes and numbers, without lines of text."""
+    table = pd.read_csv(io.StringIO(case.export("csv")))
+    return [str(column) for column in table["column"][table["type"] != "text"]]
 
 
 def columns_in_order(case: Case) -> list[str]:
@@ -366,3 +402,23 @@ def test_a_plain_table_with_the_columns_of_the_item_table(case: Case, tmp_path: 
     path = tmp_path / "plain.csv"
     frame.assign(who=who()).to_csv(path, index=False)
     same(case.read(path, "who"), case)
+
+
+# Every other questionnaire, on the platforms whose names or codes are their own
+
+
+def test_every_other_instrument_comes_back_from_limesurvey(other: Case, tmp_path: Path) -> None:
+    path = limesurvey_file(other, tmp_path / "ls.csv", lambda c: c.name, labelled=True)
+    same(other.read(path, "id"), other)
+
+
+def test_every_other_instrument_comes_back_from_an_xlsform(other: Case, tmp_path: Path) -> None:
+    test_xlsform(other, tmp_path, "-")
+
+
+def test_every_other_instrument_comes_back_from_redcap(other: Case, tmp_path: Path) -> None:
+    test_redcap(other, tmp_path, labelled=True)
+
+
+def test_every_other_instrument_comes_back_from_qualtrics(other: Case, tmp_path: Path) -> None:
+    test_qualtrics(other, tmp_path, labelled=True)

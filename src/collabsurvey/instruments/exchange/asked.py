@@ -17,7 +17,7 @@ from collabsurvey.instruments.model import Instrument, Item, ResponseSet
 SLOT = re.compile(r"\{(\w+)\}")
 INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
-Kind = Literal["matrix", "single", "list", "number"]
+Kind = Literal["matrix", "single", "list", "number", "text"]
 Texts = Mapping[str, str]  # language → text
 
 
@@ -55,6 +55,16 @@ class Answers:
 
 
 @dataclass(frozen=True)
+class Together:
+    """Questions whose answers settle one another: ranks given once each, or points to share out."""
+
+    kind: Literal["ranks", "points"]
+    columns: tuple[str, ...]
+    total: float  # of the points; of ranks the last one
+    rule: Texts  # what to mind, in a sentence
+
+
+@dataclass(frozen=True)
 class Question:
     """One item about one partner, or about none."""
 
@@ -64,6 +74,14 @@ class Question:
     answers: Answers | None  # None where the instrument never said
     partner: str | None = None
     number: int = 0  # of the partner, from 1
+    together: Together | None = None
+
+    def note(self, language: str) -> str:
+        """What to mind: the rule of ranks and points, and what codes of a number mean."""
+        rule = self.together.rule[language] if self.together else ""
+        is_number = self.answers is not None and self.answers.kind == "number"
+        hint = self.answers.hint(language) if self.answers and is_number else ""
+        return " ".join(part for part in (rule, hint) if part)
 
 
 @dataclass(frozen=True)
@@ -72,6 +90,11 @@ class Block:
 
     answers: Answers | None
     questions: tuple[Question, ...]
+
+    @property
+    def together(self) -> Together | None:
+        """The rule that all its questions share, if there is one."""
+        return self.questions[0].together
 
 
 @dataclass(frozen=True)

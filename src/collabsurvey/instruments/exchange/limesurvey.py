@@ -3,14 +3,16 @@
 Written after https://www.limesurvey.org/manual/Tab_Separated_Value_survey_structure and the
 import of LimeSurvey 3 to 6: S and SL rows describe the survey, G, Q, SQ and A rows its groups,
 questions, sub-questions and answers, once for each language in the same order. Every question is
-an array (type F), so that the parts of a column's name fit; texts are HTML, and a brace followed
-by a blank is no expression. Answer codes have no sign: -8 is `n8`.
+an array (type F; K of numbers, Q of short texts), so that the parts of a column's name fit; texts
+are HTML, and a brace followed by a blank is no expression. Answer codes have no sign: -8 is `n8`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 
+from collabsurvey.errors import NotSupportedError
 from collabsurvey.instruments.exchange.asked import Answers, Block, Questionnaire, Section
 from collabsurvey.instruments.exchange.names import (
     code_text,
@@ -37,6 +39,7 @@ COLUMNS = (
     "max_num_value_n",
     "num_value_int_only",
 )
+TYPES = {"number": "K", "text": "Q"}  # of answers that are written; all others are arrays (F)
 WHOLE_CODES = ("pt-br", "zh-hans", "zh-hant-tw", "zh-hant-hk", "es-mx", "es-ar", "es-cl")
 # Codes that LimeSurvey keeps for itself.
 RESERVED = {"lang", "sid", "savedid", "token", "qid", "gid", "sgq", "self", "that", "this", "time"}
@@ -72,7 +75,10 @@ def structure(asked: Questionnaire) -> str:
         ):
             rows.append({"class": "SL", "name": name, "text": _text(text), "language": code})
     taken = set(RESERVED)
-    named = [[_named(block, taken) for block in section.blocks] for section in asked.sections]
+    named = [
+        [one for block in section.blocks for one in _named(block, taken)]
+        for section in asked.sections
+    ]
     for language, code in languages.items():
         for number, (section, blocks) in enumerate(zip(asked.sections, named, strict=True), 1):
             group = _group(section, number, one.title, language)
@@ -88,11 +94,20 @@ def language_code(language: str) -> str:
     return language if language.casefold() in WHOLE_CODES else language.partition("-")[0].lower()
 
 
-def _named(block: Block, taken: set[str]) -> _Named:
+def _named(block: Block, taken: set[str]) -> list[_Named]:
+    """Codes of a block; questions whose names share no start become blocks of their own."""
     if block.answers is None:  # refused before; see `export`
         raise ValueError(block)
-    code, parts = limesurvey_code([question.column for question in block.questions], taken)
-    return _Named(block, block.answers, code, parts)
+    try:
+        code, parts = limesurvey_code([question.column for question in block.questions], taken)
+    except NotSupportedError:
+        if len(block.questions) == 1:
+            raise
+        by_construct = groupby(block.questions, key=lambda question: question.item.construct_id)
+        some = [tuple(group) for _, group in by_construct]
+        smaller = some if len(some) > 1 else [(question,) for question in block.questions]
+        return [one for few in smaller for one in _named(Block(block.answers, few), taken)]
+    return [_Named(block, block.answers, code, parts)]
 
 
 def _group(section: Section, number: int, title: str, language: str) -> Row:
@@ -107,15 +122,16 @@ def _group(section: Section, number: int, title: str, language: str) -> Row:
 
 def _question(named: _Named, language: str) -> list[Row]:
     answers = named.answers
-    is_number = answers.kind == "number"
-    kind: Row = {"type/scale": "K", **_limits(answers)} if is_number else {"type/scale": "F"}
+    kind: Row = {"type/scale": TYPES.get(answers.kind, "F")}
+    if answers.kind == "number":
+        kind |= _limits(answers)
     if answers.kind == "list":
         kind["use_dropdown"] = "1"
     question = {
         "class": "Q",
         "name": named.code,
         "relevance": "1",
-        "text": _text(answers.hint(language)) if is_number else "",
+        "text": _text(named.block.questions[0].note(language)),
         "mandatory": "N",
         "other": "N",
         **kind,
@@ -130,10 +146,12 @@ def _question(named: _Named, language: str) -> list[Row]:
         }
         for asked, part in zip(named.block.questions, named.parts, strict=True)
     ]
-    return [question, *parts, *([] if is_number else _offered(answers, language))]
+    return [question, *parts, *_offered(answers, language)]
 
 
 def _offered(answers: Answers, language: str) -> list[Row]:
+    if answers.kind == "number":
+        return []
     return [
         {
             "class": "A",

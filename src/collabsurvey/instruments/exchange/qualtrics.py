@@ -57,7 +57,8 @@ def _block(block: Block, language: str) -> list[str]:
         "",
         "[[Question:Matrix]]",
         f"[[ID:{stem}]]",
-        "&nbsp;",  # the statements are whole sentences; a matrix wants a text above them
+        # The statements are whole sentences, but a matrix wants a text above them.
+        _text(block.questions[0].note(language)) or "&nbsp;",
         "[[Choices]]",
         *(_text(question.texts[language]) for question in block.questions),
         "[[AdvancedAnswers]]",
@@ -66,14 +67,13 @@ def _block(block: Block, language: str) -> list[str]:
 
 
 def _alone(question: Question, answers: Answers, language: str) -> list[str]:
-    kind = {"list": "MC:Dropdown", "number": "TE:SingleLine"}.get(
-        answers.kind, "MC:SingleAnswer:Vertical"
-    )
+    kinds = {"list": "MC:Dropdown", "number": "TE:SingleLine", "text": "TE:SingleLine"}
+    kind = kinds.get(answers.kind, "MC:SingleAnswer:Vertical")
     text = _text(question.texts[language])
-    if answers.kind == "number":
-        text = f"{text}<br>{_text(answers.hint(language))}"
+    if note := question.note(language):
+        text = f"{text}<br>{_text(note)}"
     head = ["", f"[[Question:{kind}]]", f"[[ID:{question.column}]]", text]
-    if answers.kind == "number":
+    if answers.kind in ("number", "text"):
         return head
     return [*head, "[[AdvancedChoices]]", *_offered("Choice", answers.choices, language)]
 

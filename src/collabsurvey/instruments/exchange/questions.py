@@ -15,9 +15,11 @@ from collabsurvey.instruments.exchange.asked import (
     Question,
     Questionnaire,
     Section,
+    Together,
     plain,
 )
 from collabsurvey.instruments.exchange.names import check_distinct, code_text, column_name
+from collabsurvey.instruments.exchange.together import bound_items, share_sets
 from collabsurvey.instruments.model import Instrument, Item, ResponseSet
 from collabsurvey.instruments.page import source_language
 
@@ -31,6 +33,7 @@ __all__ = [
     "Question",
     "Questionnaire",
     "Section",
+    "Together",
     "plain",
     "questionnaire",
 ]
@@ -63,12 +66,14 @@ def questionnaire(
     check_distinct(item.id for item in items)
     words, names = _words(instrument, partners, slots)
     chosen = _languages(instrument, items, languages, with_text=with_text)
+    shared_out = share_sets(instrument)
     answers = {
-        name: _answers(name, instrument.response_sets[name], chosen)
+        name: _answers(name, instrument.response_sets[name], chosen, free=name in shared_out)
         for name in dict.fromkeys(item.response for item in items if item.response)
     }
     _check_complete(instrument, items, chosen, with_text=with_text)
-    speak = _Speaker(instrument, chosen, words, with_text=with_text)
+    asked = [item.id for item in items]
+    speak = _Speaker(instrument, chosen, words, asked, with_text=with_text)
     about_partner = [item for item in items if names and _asks_about_partner(item)]
     if names and not about_partner:
         raise OptionError("partners", list(names), allowed=("(): no question is about a partner",))
@@ -181,12 +186,15 @@ def _check_complete(
         )
 
 
-def _answers(name: str, source: ResponseSet, languages: Sequence[str]) -> Answers:
+def _answers(name: str, source: ResponseSet, languages: Sequence[str], *, free: bool) -> Answers:
+    """Answers as they are offered; `free` ranges are numbers to write, never a list."""
+    if source.type == "text":
+        return Answers(name, source, "text", ())
     whole = source.low.is_integer() and source.high.is_integer()
     offered: list[float] = list(source.values)
     kind: Kind = "single" if source.type == "nominal" else "matrix"
     if source.type == "bounded":
-        is_list = whole and source.high - source.low < LONGEST_LIST
+        is_list = not free and whole and source.high - source.low < LONGEST_LIST
         kind = "list" if is_list else "number"
         labelled = {code for by_code in source.labels.values() for code in by_code}
         numbers = [source.low + step for step in range(int(source.high - source.low) + 1)]
@@ -224,12 +232,14 @@ class _Speaker:
         instrument: Instrument,
         languages: Sequence[str],
         words: Mapping[str, str],
+        asked: Sequence[str],
         *,
         with_text: bool,
     ) -> None:
         from collabsurvey.instruments.exchange.html.words import page_words
 
         self.languages, self.with_text = languages, with_text
+        self.bound = bound_items(instrument, asked)
         self.instructions = instrument.instructions
         self.words = {
             language: {
@@ -248,6 +258,11 @@ class _Speaker:
         if not self.with_text:
             return dict.fromkeys(self.languages, item.id)
         return {lang: self._fill((item.text or {})[lang], lang, partner) for lang in self.languages}
+
+    def together(self, item: Item, number: int) -> Together | None:
+        """The rule that binds a question to others, if there is one."""
+        bound = self.bound.get(item.id)
+        return None if bound is None else bound.asked(number, self.languages)
 
     def introduction(self, partner: str | None) -> dict[str, str]:
         """What is read before the first question; {} where there is nothing."""
@@ -283,6 +298,7 @@ def _section(
             answers[item.response] if item.response else None,
             partner,
             number,
+            speak.together(item, number),
         )
         for item in items
     ]
@@ -293,10 +309,11 @@ def _section(
 def _groups(questions: Sequence[Question]) -> list[list[Question]]:
     """Neighbours with the same answers and construct; a lone question joins the one before."""
     groups: list[list[Question]] = []
-    for (response, _), some in groupby(questions, key=_construct):
+    for (response, *_), some in groupby(questions, key=_alike):
         group = list(some)
         before = groups[-1] if groups else []
         same = bool(before) and before[0].item.response == response
+        same = same and not before[0].together and not group[0].together
         if same and 1 in (len(group), len(before)) and len(group) + len(before) <= LARGEST_BLOCK:
             before += group
         else:
@@ -304,9 +321,10 @@ def _groups(questions: Sequence[Question]) -> list[list[Question]]:
     return groups
 
 
-def _construct(question: Question) -> tuple[str | None, str]:
-    item = question.item
-    return item.response, item.construct_id or item.id.rpartition(".")[0]
+def _alike(question: Question) -> tuple[str | None, str, tuple[str, ...]]:
+    item, together = question.item, question.together
+    construct = item.construct_id or item.id.rpartition(".")[0]
+    return item.response, construct, together.columns if together else ()
 
 
 def _every_text(section: Section) -> list[str]:

@@ -5,7 +5,8 @@ https://linkml.io/linkml-redcap/reference/data_dictionary/ and of REDCap's help 
 make a Data Dictionary file": the first field is the record id, choices are `1, Label | 2, Label`,
 neighbours of the same matrix group are shown as one table. Labels are HTML. REDCap makes one
 underscore of two (https://github.com/uwrit/leaf/issues/263), so the column of the second partner is
-`tru_expect_01_p2`.
+`tru_expect_01_p2`. Ranks are no "matrix ranking" of REDCap, which would let one row only say "I
+cannot say"; a field note gives the rule.
 """
 
 from __future__ import annotations
@@ -95,11 +96,14 @@ def _question(question: Question, language: str) -> Row:
         COLUMNS[0]: redcap_name(question.item.id, question.number),
         "Field Label": html_text(question.texts[language]),
         "Field Annotation": f"item {question.item.id}",
+        "Field Note": html_text(question.note(language)),
     }
     if answers is None:  # refused before; see `export`
         return row
+    if answers.kind == "text":
+        return {**row, "Field Type": "notes"}
     if answers.kind == "number":
-        return {**row, **_number(answers, language)}
+        return {**row, **_number(answers)}
     listed = answers.kind == "list"
     return {
         **row,
@@ -109,13 +113,12 @@ def _question(question: Question, language: str) -> Row:
     }
 
 
-def _number(answers: Answers, language: str) -> Row:
+def _number(answers: Answers) -> Row:
     """A free number; its codes for no answer lie inside the limits."""
     codes = [answers.source.low, answers.source.high]
     codes += [one.code for one in answers.choices if one.missing]
     return {
         "Field Type": "text",
-        "Field Note": html_text(answers.hint(language)),
         COLUMNS[7]: "integer" if answers.is_whole else "number",
         "Text Validation Min": code_text(min(codes)),
         "Text Validation Max": code_text(max(codes)),

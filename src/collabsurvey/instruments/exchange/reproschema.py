@@ -123,15 +123,18 @@ def _item(asked: Questionnaire, question: Question) -> Document:
         ],
     }
     if question.answers is not None:
-        number = question.answers.kind == "number"
-        kinds = {"list": "select", "number": "number"}
+        kinds = {"list": "select", "number": "number", "text": "text"}
         document["ui"] = {"inputType": kinds.get(question.answers.kind, "radio")}
-        document["responseOptions"] = _options(asked, question.answers, number=number)
+        document["responseOptions"] = _options(asked, question.answers)
+    if question.together is not None:
+        document["preamble"] = {tag(lang): text for lang, text in question.together.rule.items()}
     return document
 
 
-def _options(asked: Questionnaire, answers: Answers, *, number: bool) -> Document:
+def _options(asked: Questionnaire, answers: Answers) -> Document:
     """Choices; of a free number its limits, which hold the codes for no answer too."""
+    if answers.kind == "text":
+        return {"valueType": ["xsd:string"]}
     codes = [*answers.source.values, *(one.code for one in answers.choices if one.missing)]
     options: Document = {
         "valueType": ["xsd:integer" if answers.is_whole else "xsd:decimal"],
@@ -139,7 +142,7 @@ def _options(asked: Questionnaire, answers: Answers, *, number: bool) -> Documen
         "maxValue": _number(max(codes)),
         "multipleChoice": False,
     }
-    if not number:
+    if answers.kind != "number":
         options["choices"] = [
             {
                 "name": {tag(lang): one.labels[lang] for lang in asked.languages},

@@ -2,7 +2,8 @@
 
 VARIABLE LABELS (up to 256 bytes), VALUE LABELS (up to 120 bytes), MISSING VALUES (three values, or
 a range) and VARIABLE LEVEL as in the IBM SPSS Statistics Command Syntax Reference
-(https://www.ibm.com/docs/en/spss-statistics); PSPP reads the same commands.
+(https://www.ibm.com/docs/en/spss-statistics); PSPP reads the same commands but ALTER TYPE, which
+makes a string of a line in people's own words that nobody wrote.
 """
 
 from __future__ import annotations
@@ -18,7 +19,14 @@ from collabsurvey.instruments.exchange.names import SPSS_LONGEST, check_lengths,
 LONGEST_LABEL = 256  # bytes
 LONGEST_VALUE_LABEL = 120  # bytes
 MOST_MISSING = 3  # values a variable can declare one by one
-LEVELS = {"ordinal": "ORDINAL", "bipolar": "ORDINAL", "bounded": "SCALE", "nominal": "NOMINAL"}
+LEVELS = {
+    "ordinal": "ORDINAL",
+    "bipolar": "ORDINAL",
+    "bounded": "SCALE",
+    "nominal": "NOMINAL",
+    "text": "NOMINAL",
+}
+STRING = "A1000"  # bytes of a line in people's own words
 PIECE = 80  # characters of a quoted piece; lines of syntax end at 251 bytes in some versions
 
 
@@ -34,6 +42,12 @@ def syntax(asked: Questionnaire) -> str:
     lines[-1] += "."
     for answers, questions in _by_answers(asked):
         variables = wrap(" ".join(question.column for question in questions), 90)
+        if answers.kind == "text":
+            lines += ["", *_ended([f"ALTER TYPE {variables[0]}", *_indented(variables[1:])])]
+            lines[-1] = f"{lines[-1].rstrip('.')} ({STRING})."
+            lines += _ended([f"VARIABLE LEVEL {variables[0]}", *_indented(variables[1:])])
+            lines[-1] = f"{lines[-1].rstrip('.')} ({LEVELS['text']})."
+            continue
         lines += ["", *_value_labels(answers, variables, asked.language)]
         if codes := sorted(answers.source.missing):
             lines += _ended([f"MISSING VALUES {variables[0]}", *_indented(variables[1:])])

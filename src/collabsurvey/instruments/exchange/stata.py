@@ -34,6 +34,9 @@ def do_file(asked: Questionnaire) -> str:
         columns = " ".join(
             q.column for q in asked.questions if q.answers and q.answers.name == name
         )
+        if answers.kind == "text":  # a column that nobody wrote in is read as numbers
+            lines += ["", f"tostring {columns}, replace", *_empty(columns)]
+            continue
         lines += ["", *_labels(answers, _label_name(name, number), columns, asked.language)]
     return "\n".join(lines) + "\n"
 
@@ -55,6 +58,11 @@ def _labels(answers: Answers, name: str, columns: str, language: str) -> list[st
     lines += [f"label values {columns} {name}"] if pairs else []
     codes = " \\ ".join(decoded)
     return [*lines, f"mvdecode {columns}, mv({codes})"] if decoded else lines
+
+
+def _empty(columns: str) -> list[str]:
+    """What `tostring` makes of a missing number is a full stop; it is no text."""
+    return [f'replace {column} = "" if {column} == "."' for column in columns.split()]
 
 
 def _label_name(name: str, number: int) -> str:

@@ -56,7 +56,8 @@ def xlsform(asked: Questionnaire) -> bytes:
             survey += _block(block, f"g{groups}", languages)
         if section.number:
             survey.append({"type": "end_group"})
-    used = {q.answers.name: q.answers for q in asked.questions if q.answers}
+    used = {q.answers.name: q.answers for q in asked.questions if q.answers and q.answers.choices}
+    used = {name: answers for name, answers in used.items() if answers.kind != "number"}
     choices = [
         {
             "list_name": list_name(name),
@@ -64,7 +65,6 @@ def xlsform(asked: Questionnaire) -> bytes:
             **_said("label", choice.labels, languages),
         }
         for name, answers in used.items()
-        if answers.kind != "number"
         for choice in answers.choices
     ]
     one = asked.instrument
@@ -76,7 +76,8 @@ def xlsform(asked: Questionnaire) -> bytes:
     }
     labels = [f"label::{name}" for name in languages.values()]
     hints = [f"hint::{name}" for name in languages.values()]
-    columns = ("type", "name", *labels, *hints, "required", "constraint", "appearance")
+    says = [f"constraint_message::{name}" for name in languages.values()]
+    columns = ("type", "name", *labels, *hints, "required", "constraint", *says, "appearance")
     header, *key = item_rows(asked)
     sheets: dict[str, list[list[str]]] = {
         "survey": _table(columns, survey),
@@ -121,19 +122,52 @@ def _question(question: Question, languages: Mapping[str, str]) -> Row:
         return {}
     row = {"name": question.column, "required": "no"}
     row |= _said("label", question.texts, languages)
+    notes = {language: question.note(language) for language in question.texts}
+    if any(notes.values()):
+        row |= _said("hint", notes, languages)
+    row |= _constraint(question, answers, languages)
+    if answers.kind == "text":
+        return {"type": "text", **row}
     if answers.kind != "number":
         appearance = {"appearance": "minimal"} if answers.kind == "list" else {}
         return {"type": f"select_one {list_name(answers.name)}", **row, **appearance}
-    hints = {language: answers.hint(language) for language in question.texts}
-    kind = "integer" if answers.is_whole else "decimal"
-    return {"type": kind, **row, **_said("hint", hints, languages), "constraint": _range(answers)}
+    return {"type": "integer" if answers.is_whole else "decimal", **row}
 
 
-def _range(answers: Answers) -> str:
-    """The numbers and codes that may be written in a free field."""
-    low, high = code_text(answers.source.low), code_text(answers.source.high)
+def _constraint(question: Question, answers: Answers, languages: Mapping[str, str]) -> Row:
+    """What must be true of an answer; a blank one is never checked.
+
+    A rank differs from those before it, and the last points make up the total: checked against
+    questions further on, no answer could be mended without emptying another first.
+    """
+    together = question.together
+    rule = ""
+    if together is not None:
+        before = together.columns[: together.columns.index(question.column)]
+        if together.kind == "ranks":
+            rule = " and ".join(f". != ${{{column}}}" for column in before)
+        elif len(before) == len(together.columns) - 1:
+            rule = _sum_rule(answers, before, together.total)
+    inside = []
+    if answers.kind == "number":
+        low, high = code_text(answers.source.low), code_text(answers.source.high)
+        inside = [f". >= {low} and . <= {high}"]
+    allowed = " and ".join([*inside, *([rule] if rule else [])])
+    if not allowed:
+        return {}
     codes = [f". = {one.text}" for one in answers.choices if one.missing]
-    return " or ".join([f"(. >= {low} and . <= {high})", *codes])
+    row = {"constraint": " or ".join([f"({allowed})", *codes])}
+    if rule and together is not None:
+        row |= _said("constraint_message", together.rule, languages)
+    return row
+
+
+def _sum_rule(answers: Answers, before: Sequence[str], total: float) -> str:
+    """Points add up to the total, unless one before is blank or no number of points."""
+    low = code_text(answers.source.low)
+    gaps = [f"${{{column}}} = '' or ${{{column}}} < {low}" for column in before]
+    added = " + ".join([*(f"${{{column}}}" for column in before), "."])
+    return f"({' or '.join(gaps)} or {added} = {code_text(total)})"
 
 
 def _said(column: str, texts: Texts, languages: Mapping[str, str]) -> Row:

@@ -45,6 +45,15 @@ def scales_section(shown: Release) -> Section:
     if methods:
         blocks.append(Paragraph(f"Scores are the {joined(methods)}."))
     blocks.append(TableBlock(_scale_table(shown)))
+    if shown.unscored:
+        titles = list(shown.unscored.values())
+        blocks.append(
+            Paragraph(
+                f"No score for {quoted(titles, most=len(titles))}: shares of a whole, distances "
+                "between them, and agreement within a group are no single number of a person that "
+                "could be averaged. How often each answer was given is in tables/answers.csv."
+            )
+        )
     meanings = tuple((facts.title, _meaning(facts)) for facts in shown.scales if _meaning(facts))
     if meanings:
         blocks += [Heading("What each scale measures"), Terms(meanings)]
@@ -67,7 +76,12 @@ def scales_section(shown: Release) -> Section:
         )
     blocks += not_for_blocks(shown)
     blocks += technical(
-        shown, [note for note in shown.result_notes.get("scores", ()) if "ynthetic" not in note]
+        shown,
+        [
+            note
+            for note in shown.result_notes.get("scores", ())
+            if "ynthetic" not in note and not note.startswith("Not one number")
+        ],
     )
     return Section("scales", "What was measured", tuple(blocks))
 

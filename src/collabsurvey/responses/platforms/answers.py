@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from collabsurvey.errors import listed
 from collabsurvey.instruments.model import Instrument, ResponseSet
+from collabsurvey.responses.free_text import is_text
 from collabsurvey.responses.ledger import LedgerLine
 from collabsurvey.responses.platforms.columns import Place
 from collabsurvey.responses.platforms.export import (
@@ -230,6 +231,11 @@ def translate(
         for column in [place] if isinstance(place, str) else place.values():
             if column not in frame.columns:
                 continue
+            if is_text(instrument, item.id):  # people's own words are left as they are
+                words, line = _without_marks(frame[column], export.missing, item.id)
+                changed |= {column: words} if line else {}
+                lines += line
+                continue
             cells = _cells(frame[column], typed=column in export.choices)
             if cells is None:
                 continue
@@ -271,6 +277,20 @@ def translate(
         what = "numbers taken as the instrument's codes: no definition says what they stand for"
         lines.insert(0, LedgerLine("note", what, n_numbers, "cells"))
     return Translation(frame.assign(**changed) if changed else frame, tuple(lines), tuple(faults))
+
+
+def _without_marks(
+    column: pd.Series, marks: Mapping[str, str], item: str
+) -> tuple[pd.Series, list[LedgerLine]]:
+    """A column of text without the marks of the platform for no answer, such as N/A."""
+    gone = {mark.casefold() for mark in marks}
+    marked = column.map(lambda cell: str(cell).strip().casefold() in gone, na_action="ignore")
+    is_mark = marked.eq(True).to_numpy(dtype=bool, na_value=False)
+    what = "marks of the platform for no answer set to missing"
+    lines = (
+        [LedgerLine("missing", what, int(is_mark.sum()), "cells", item)] if is_mark.any() else []
+    )
+    return column.mask(is_mark), lines
 
 
 def _cells(column: pd.Series, *, typed: bool) -> pd.Series | None:

@@ -43,7 +43,8 @@ OWN_COLUMNS = (
 )
 SCRIPT_WORDS = (  # said by the script; all other words stand in the page
     "answered", "open_one", "open_many", "saved_where", "keep_failed", "brought_back", "copied",
-    "copy_by_hand", "emptied",
+    "copy_by_hand", "emptied", "points_left", "points_all", "points_over", "ranks_left",
+    "ranks_all", "ranks_twice",
 )  # fmt: skip
 TEMPLATE = "questionnaire.html.j2"
 PRINTED_CHOICES = 12  # schools listed on paper; a longer list leaves a line to write on

@@ -11,10 +11,10 @@ from typing import Literal
 
 from collabsurvey.instruments.exchange import questions
 from collabsurvey.instruments.exchange.names import code_text
-from collabsurvey.instruments.exchange.questions import NOT_OFFERED, Questionnaire
+from collabsurvey.instruments.exchange.questions import NOT_OFFERED, Questionnaire, Together
 from collabsurvey.instruments.model import ResponseSet
 
-Shape = Literal["side", "wide", "points", "number"]
+Shape = Literal["side", "wide", "stack", "points", "number", "text"]
 
 GROUP_SIZE = 12  # about what one screen of a desktop holds, and a page of paper
 LONGEST_SIDE = 5  # answers that fit beside the question at 1280 pixels
@@ -58,11 +58,13 @@ class Question:
 
 @dataclass(frozen=True)
 class Group:
-    """Neighbouring questions with the same answers."""
+    """Neighbouring questions with the same answers, or each with statements to pick from."""
 
     id: str
     questions: tuple[Question, ...]
     anchors: tuple[tuple[str, str], ...]  # (0, "Certain not to happen"), where not all are named
+    together: Together | None = None  # ranks, or points to share out
+    rule: str = ""  # of these, in the page's language
 
     @property
     def first(self) -> int:
@@ -135,7 +137,7 @@ def _instructions(section: questions.Section, language: str) -> str:
 def _groups(section: questions.Section, wording: Wording) -> Iterator[Group]:
     every = [question for block in section.blocks for question in block.questions]
     n_groups = n_asked = 0
-    for _, same in groupby(every, key=lambda question: question.item.response):
+    for _, same in groupby(every, key=_alike):
         for some in _dozens(list(same)):
             shown = tuple(
                 _question(question, wording, n_asked + place)
@@ -145,12 +147,22 @@ def _groups(section: questions.Section, wording: Wording) -> Iterator[Group]:
             n_groups += 1
             named = some[0].answers if shown[0].shape in ("points", "number") else None
             anchors = _anchors(named.source, wording.language) if named else ()
-            yield Group(f"group-{section.number}-{n_groups}", shown, anchors)
+            together = some[0].together
+            rule = together.rule[wording.language] if together else ""
+            name = f"group-{section.number}-{n_groups}"
+            yield Group(name, shown, anchors, together, rule)
+
+
+def _alike(question: questions.Question) -> tuple[str | None, tuple[str, ...]]:
+    """What neighbours in a group share: the answers, or that each has statements of its own."""
+    is_pick = question.answers is not None and question.answers.source.type == "nominal"
+    response = "" if is_pick else question.item.response
+    return response, question.together.columns if question.together else ()
 
 
 def _dozens(every: list[questions.Question]) -> Iterator[list[questions.Question]]:
-    """Runs of at most a dozen, of equal length as nearly as can be."""
-    n_parts = math.ceil(len(every) / GROUP_SIZE)
+    """Runs of at most a dozen, of equal length as nearly as can be; what belongs together stays."""
+    n_parts = 1 if every[0].together else math.ceil(len(every) / GROUP_SIZE)
     for part in range(n_parts):
         yield every[part * len(every) // n_parts : (part + 1) * len(every) // n_parts]
 
@@ -163,8 +175,12 @@ def _question(question: questions.Question, wording: Wording, number: int) -> Qu
     poles = POLES.fullmatch(text) if source.type == "bipolar" else None
     labels = source.labels.get(wording.language, {})
     shape: Shape
-    if source.type == "bounded":
+    if source.type == "text":
+        shape = "text"
+    elif source.type == "bounded":
         shape = "number"
+    elif source.type == "nominal":
+        shape = "stack"
     elif any(value not in labels for value in source.values):
         shape = "points"
     else:
@@ -181,8 +197,8 @@ def _question(question: questions.Question, wording: Wording, number: int) -> Qu
             for v in shown
         ),
         others=_other_answers(source, wording),
-        low=code_text(source.low),
-        high=code_text(source.high),
+        low=code_text(source.low) if source.values else "",
+        high=code_text(source.high) if source.values else "",
         skipped=code_text(skipped[0]) if skipped else "",
     )
 

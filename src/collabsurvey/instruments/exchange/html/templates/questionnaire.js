@@ -25,8 +25,12 @@
 
   // One question: its circles, its number box, its answer as text ("" is none).
   const circles = (question) => [...question.querySelectorAll("input[type=radio]")];
-  const box = (question) => question.querySelector("input[type=text]");
-  const typed = (question) => (box(question)?.value ?? "").trim().replace(",", ".");
+  const box = (question) => question.querySelector("input[type=text], textarea");
+  const isNumber = (question) => box(question)?.dataset.low !== undefined;
+  const typed = (question) => {
+    const text = (box(question)?.value ?? "").trim();
+    return isNumber(question) ? text.replace(",", ".") : text;
+  };
   const answer = (question) => circles(question).find((circle) => circle.checked)?.value ?? typed(question);
   const shown = () => questions.filter((question) => !question.closest("[hidden]"));
   const open = () => shown().filter((question) => answer(question) === "");
@@ -34,14 +38,14 @@
   const isWrong = (question) => {
     const field = box(question);
     const text = typed(question);
-    if (!field || text === "") return false;
+    if (!isNumber(question) || text === "") return false;
     const number = Number(text);
     return !/^-?\d+(\.\d+)?$/.test(text) || number < Number(field.dataset.low) || number > Number(field.dataset.high);
   };
 
   const markWrong = (question) => {
     const field = box(question);
-    if (!field) return;
+    if (!isNumber(question)) return;
     const wrong = isWrong(question);
     const error = question.querySelector(".error");
     error.textContent = wrong ? error.dataset.message : "";
@@ -66,6 +70,47 @@
     const field = box(question) ?? circle;
     question.scrollIntoView({ block: "center" });
     field.focus({ preventScroll: true });
+  };
+
+  // Ranks, each given once, and points that make up a total.
+  const sums = [...form.querySelectorAll(".together")];
+  const members = (sum) => [...sum.closest(".group").querySelectorAll("fieldset[data-column]")];
+  const amount = (question) => {
+    const text = answer(question);
+    return text === "" || isWrong(question) || question.querySelector(".others input:checked") ? null : Number(text);
+  };
+
+  const tally = (sum) => {
+    const total = Number(sum.dataset.total);
+    const amounts = members(sum).map(amount);
+    const known = amounts.filter((one) => one !== null);
+    if (sum.dataset.kind === "points") {
+      const done = Math.round(known.reduce((a, b) => a + b, 0) * 1e6) / 1e6;
+      const whole = known.length === amounts.length;
+      const values = { done, total, left: total - done, over: done - total };
+      const sentence = done > total ? words.points_over : done < total ? words.points_left : words.points_all;
+      return { off: done > total || (whole && done < total), text: say(sentence, values) };
+    }
+    const ranks = Array.from({ length: total }, (_, place) => place + 1);
+    const twice = ranks.filter((rank) => known.filter((one) => one === rank).length > 1);
+    const left = ranks.filter((rank) => !known.includes(rank));
+    const parts = [];
+    if (twice.length) parts.push(say(words.ranks_twice, { twice: twice.join(", ") }));
+    parts.push(left.length ? say(words.ranks_left, { left: left.join(", ") }) : words.ranks_all);
+    return { off: twice.length > 0, text: parts.join(" ") };
+  };
+
+  const showSums = () => {
+    for (const sum of sums) {
+      const { off, text } = tally(sum);
+      if (sum.textContent !== text) sum.textContent = text;
+      sum.classList.toggle("off", off);
+    }
+  };
+
+  const isOff = (question) => {
+    const sum = question.closest(".group").querySelector(".together");
+    return sum !== null && members(sum)[0] === question && tally(sum).off;
   };
 
   // About the respondent
@@ -95,6 +140,7 @@
     for (const question of questions) {
       question.querySelector(".clear").hidden = answer(question) === "";
     }
+    showSums();
   };
 
   // Answers kept on this device: only if the respondent asks for it.
@@ -217,7 +263,7 @@
 
   const askToSave = () => {
     questions.forEach(markWrong);
-    const wrong = shown().filter(isWrong);
+    const wrong = shown().filter((question) => isWrong(question) || isOff(question));
     const missing = open();
     if (wrong.length) {
       listLinks("wrong", wrong);
