@@ -17,6 +17,7 @@ import typer
 
 from collabsurvey import __version__
 from collabsurvey.cli.evidence import evidence_app
+from collabsurvey.cli.evidence_from import evidence_from
 from collabsurvey.cli.instruments import TextsOption, instruments_app
 from collabsurvey.errors import (
     CollabSurveyError,
@@ -37,6 +38,7 @@ app = typer.Typer(
 )
 app.add_typer(instruments_app, name="instruments")
 app.add_typer(evidence_app, name="evidence")
+evidence_app.command("from")(evidence_from)
 
 
 StudyArgument = Annotated[Path, typer.Argument(help="The study file, such as study.yaml.")]

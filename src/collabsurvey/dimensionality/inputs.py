@@ -48,7 +48,7 @@ def item_set(data: Any, items: Items, *, method: str, fewest: int = 2) -> ItemSe
     if isinstance(data, Responses):
         items = items if items is None or isinstance(items, str) else named(items)
         names = chosen_items(data.instrument, items)
-        refuse_not_amounts(data.instrument, names, method=method)
+        refuse_not_amounts(data.instrument, names, method=method, asked=items)
         responses = data
         name = scale_name(items) if items is not None else title_of(data.instrument, names)
     else:

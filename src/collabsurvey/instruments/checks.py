@@ -6,6 +6,7 @@ texts, slots and translations, `rule_checks` those about scoring rules.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 from collabsurvey.errors import OptionError, listed
@@ -19,6 +20,7 @@ from collabsurvey.instruments.rule_checks import ADDED_UP, RULE_CHECKS
 from collabsurvey.instruments.wording_checks import WORDING_CHECKS
 from collabsurvey.instruments.yaml_tree import Document, Fault
 
+SCHEMA_VERSION = re.compile(r"1(\.\d+)?")
 WITH_IDS = ("items", "scoring", "constructs", "evidence", "norms")
 
 
@@ -55,20 +57,41 @@ def check_ids(parts: Parts) -> Iterator[Fault]:
     for path, name in parts.ids("scoring"):
         if name in item_ids:
             yield parts.fault(path, f"scale {name!r} has the id of an item. Rename one of them.")
+    published: dict[str, str] = {}
+    for place, item in parts.items.items():
+        number = str(item.source_item)
+        if item.source_item is not None and number in published:
+            yield parts.fault(
+                ("items", place, "source_item"),
+                f"item {item.id!r} is number {number} of the published form, and so is "
+                f"{published[number]!r}.",
+            )
+        published.setdefault(number, item.id)
     own_id = parts.text("id")
+    if own_id is not None and parts.text("superseded_by") == own_id:
+        yield parts.fault(("superseded_by",), f"{own_id!r} cannot be superseded by itself.")
     if own_id is not None and not ID.fullmatch(own_id):
         yield parts.fault(("id",), f"the instrument's id {own_id!r} should be a word like 'trust'.")
 
 
 def check_versions(parts: Parts) -> Iterator[Fault]:
     """Versions read x.y.z; no item is newer than the instrument."""
+    schema = parts.raw.get("schema_version", "1.0")
+    if isinstance(schema, str) and not SCHEMA_VERSION.fullmatch(schema):
+        yield parts.fault(
+            ("schema_version",),
+            f'schema_version {schema!r} is not known here. This version reads files of "1.0".',
+        )
     version = parts.text("version")
     if version is None:
         return
     if not VERSION.fullmatch(version):
         yield parts.fault(("version",), f"version {version!r} should read x.y.z, such as 1.0.0.")
         return
+    stated = {place for place, raw in enumerate(parts.raw_list("items")) if _has(raw, "since")}
     for place, item in parts.items.items():
+        if place not in stated:
+            continue
         if not VERSION.fullmatch(item.since):
             yield parts.fault(
                 ("items", place, "since"),
@@ -168,6 +191,13 @@ def _check_range(
         )
     if scale.rescale is None or scale.rule not in ADDED_UP:
         return
+    if not scale.rescale.to[0] < scale.rescale.to[1]:
+        yield parts.fault(
+            ("scoring", place, "rescale"),
+            f"scale {scale.id!r} is rescaled to {{:g}} to {{:g}}, which should ascend.".format(
+                *scale.rescale.to
+            ),
+        )
     times = len(scale.items) if scale.rule == "sum" else 1
     low, high = answers.low * times, answers.high * times
     if scale.rescale.from_ != (low, high):
@@ -254,6 +284,10 @@ CHECKS: tuple[Callable[[Parts], Iterator[Fault]], ...] = (
     check_evidence,
     check_status,
 )
+
+
+def _has(raw: object, key: str) -> bool:
+    return isinstance(raw, dict) and key in raw
 
 
 def _numbers(version: str) -> tuple[int, ...]:

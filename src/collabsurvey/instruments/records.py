@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticKnownError
 
 VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 ID = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]*")
@@ -27,6 +35,16 @@ class Record(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _booleans_are_no_numbers(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse true where a number belongs; Python would read it as 1."""
+        inside = value if isinstance(value, list | tuple) else (value,)
+        kind = cls.model_fields[str(info.field_name)].annotation
+        if kind is not bool and any(isinstance(one, bool) for one in inside):
+            raise PydanticKnownError("float_type")
+        return value
 
 
 class Licence(Record):
@@ -52,7 +70,7 @@ class Construct(Record):
     id: str
     definition: str
     sources: tuple[str, ...] = ()
-    level: tuple[str, ...]
+    level: tuple[str, ...] = Field(min_length=1)
     direction: Literal["higher_is_more", "higher_is_worse", "none"]
     measurement_model: Literal["reflective", "formative", "ipsative", "nominal"]
 

@@ -49,13 +49,50 @@ def check_free_text(parts: Parts) -> Iterator[Fault]:
 
 
 def check_keys_are_stated(parts: Parts) -> Iterator[Fault]:
-    """An item of negative wording says whether agreeing means more or less of the construct."""
-    for place, raw in enumerate(parts.raw_records("items")):
-        if raw.get("polarity") == "negative" and "keyed" not in raw and not raw.get("unscored"):
+    """Nothing reversed is taken as it is: a key is written where the others have one.
+
+    A negative wording needs its key, and so does an item in a scale where most of the other
+    items state theirs, the straight ones too; elsewhere an item without a key counts as it is
+    answered.
+    """
+    raw = {str(one.get("id")): one for one in parts.raw_records("items") if not one.get("unscored")}
+    lacking: dict[str, str] = {}
+    for name, one in raw.items():
+        if one.get("polarity") == "negative" and "keyed" not in one:
+            lacking[name] = "is worded negatively and"
+    for scale in parts.scales.values():
+        for name in scale.items if scale.rule in ADDED_UP else ():
+            others = [raw[other] for other in scale.items if other != name and other in raw]
+            stated = [other["keyed"] for other in others if "keyed" in other]
+            habit = 1 in stated and len(stated) * 2 > len(others)  # not just the reversed ones
+            if name in raw and "keyed" not in raw[name] and habit:
+                lacking.setdefault(name, f"is in scale {scale.id!r}, whose others state a key, and")
+    places = {item.id: place for place, item in parts.items.items()}
+    for name, why in lacking.items():
+        yield parts.fault(
+            ("items", places[name]) if name in places else ("items",),
+            f"item {name!r} {why} lacks 'keyed'. Write 'keyed: -1' if agreeing means less of what "
+            "is measured, else 'keyed: 1'.",
+        )
+
+
+def check_models(parts: Parts) -> Iterator[Fault]:
+    """Shares, ranks and kinds are not averaged, and shares are declared as such."""
+    models = {one.id: one.measurement_model for one in parts.constructs.values()}
+    for place, scale in parts.scales.items():
+        of_items = {models.get(str(item.construct_id)) for item in _items(parts, scale)}
+        unlike = [model for model in ("ipsative", "nominal") if model in of_items]
+        for model in unlike if scale.rule in ADDED_UP else ():
             yield parts.fault(
-                ("items", place),
-                f"item {str(raw.get('id'))!r} is worded negatively and lacks 'keyed'. Write "
-                "'keyed: -1' if agreeing means less of what is measured, else 'keyed: 1'.",
+                ("scoring", place, "rule"),
+                f"scale {scale.id!r} takes the {scale.rule} of items whose construct is {model}: "
+                "it would be the same for everybody, or mean nothing.",
+            )
+        if scale.rule == "composition" and "reflective" in of_items:
+            yield parts.fault(
+                ("scoring", place, "rule"),
+                f"scale {scale.id!r} is a composition, and the construct of its items says "
+                "reflective. Shares of a whole are 'measurement_model: ipsative'.",
             )
 
 
@@ -296,6 +333,7 @@ RULE_CHECKS: tuple[Callable[[Parts], Iterator[Fault]], ...] = (
     check_rules,
     check_free_text,
     check_keys_are_stated,
+    check_models,
 )
 
 

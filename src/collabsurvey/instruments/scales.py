@@ -37,8 +37,24 @@ SHARES = (
 KINDS = "their answers are kinds, not amounts, so they have no mean, spread or correlation."
 
 
-def refuse_not_amounts(instrument: Instrument, items: Sequence[str], *, method: str) -> None:
+DERIVED = {
+    "difference": "its items are subtracted from one another, so they are no signs of one thing.",
+    "distance": "it counts how far answers are from a point, and the answers themselves point "
+    "either way.",
+}
+
+
+def refuse_not_amounts(
+    instrument: Instrument,
+    items: Sequence[str],
+    *,
+    method: str,
+    asked: str | Sequence[str] | None = None,
+) -> None:
     """Refuse parts of a whole, rankings, picks and free text where amounts are needed.
+
+    `asked` are the scales or items as the caller named them: the items of a difference or a
+    distance may have an alpha, but not under that scale's name.
 
     Brown & Maydeu-Olivares (2013, doi:10.1037/a0030641) on what ipsative scores do to
     covariances, reliability and factors.
@@ -49,6 +65,7 @@ def refuse_not_amounts(instrument: Instrument, items: Sequence[str], *, method: 
         With the reason and the function to use.
     """
     chosen = set(items)
+    named = {asked} if isinstance(asked, str) else set(asked or ())
     for scale in instrument.scoring:
         found = [item for item in scale.items if item in chosen]
         if found and scale.rule == "composition":
@@ -65,6 +82,16 @@ def refuse_not_amounts(instrument: Instrument, items: Sequence[str], *, method: 
                 items=found,
                 reason=KINDS if _nominal(instrument, scale.items[0]) else SHARES,
                 instead=f"Use cs.partnership.consensus(responses, {scale.id!r}).",
+            )
+    for scale in instrument.scoring:
+        if scale.id in named and scale.rule in DERIVED:
+            parts = [one.id for one in instrument.scoring if set(one.items) <= set(scale.items)]
+            others = [one for one in parts if one != scale.id]
+            raise NotAmountsError(
+                method,
+                items=[scale.id],
+                reason=DERIVED[scale.rule],
+                instead=f"Ask for {', '.join(others)}." if others else "Name the items.",
             )
     models = {construct.id: construct.measurement_model for construct in instrument.constructs}
     for item in items:

@@ -9,7 +9,7 @@ from collabsurvey.errors import listed
 from collabsurvey.instruments.faults import did_you_mean
 from collabsurvey.instruments.model import Translation
 from collabsurvey.instruments.parts import Parts
-from collabsurvey.instruments.yaml_tree import Fault
+from collabsurvey.instruments.yaml_tree import Fault, Path
 
 SLOT = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2}|-[0-9]{3})?")
@@ -79,6 +79,69 @@ def _check_source_text(parts: Parts) -> Iterator[Fault]:
                 )
 
 
+def check_labels(parts: Parts) -> Iterator[Fault]:
+    """Labels are in a language, none is blank, no two are alike, no choice lacks its words."""
+    for name, answers in parts.response_sets.items():
+        for key, labels in (("labels", answers.labels), ("missing_labels", answers.missing_labels)):
+            for language, by_code in labels.items():
+                path = ("response_sets", name, key, language)
+                if not LANGUAGE.fullmatch(language):
+                    yield parts.fault(
+                        path,
+                        f"response set {name!r}: {language!r} is not a language code such as "
+                        "en-GB.",
+                    )
+                yield from _alike(parts, path, name, by_code)
+        if answers.type == "nominal":
+            for language, by_code in answers.labels.items():
+                bare = [f"{code:g}" for code in answers.values if code not in by_code]
+                if bare:
+                    yield parts.fault(
+                        ("response_sets", name, "labels", language),
+                        f"response set {name!r}: the choices {listed(bare)} have no words in "
+                        f"{language}, so nobody could choose them.",
+                    )
+
+
+def _alike(parts: Parts, path: Path, name: str, by_code: dict[float, str]) -> Iterator[Fault]:
+    seen: dict[str, float] = {}
+    for code, label in by_code.items():
+        words = " ".join(label.split()).casefold()
+        if not words:
+            yield parts.fault(
+                (*path, code), f"response set {name!r}: the label of {code:g} is blank."
+            )
+        elif words in seen:
+            yield parts.fault(
+                (*path, code),
+                f"response set {name!r} has the label {label!r} for {seen[words]:g} and for "
+                f"{code:g}.",
+            )
+        seen.setdefault(words, code)
+
+
+def check_same_text(parts: Parts) -> Iterator[Fault]:
+    """No question is asked twice."""
+    seen: dict[tuple[str, str], str] = {}
+    for place, item in parts.items.items():
+        for language, text in (item.text or {}).items():
+            words = (language, " ".join(text.split()).casefold())
+            if words[1] and words in seen:
+                yield parts.fault(
+                    ("items", place, "text", language),
+                    f"item {item.id!r} asks the same as {seen[words]!r}.",
+                )
+            seen.setdefault(words, item.id)
+
+
+def check_licence(parts: Parts) -> Iterator[Fault]:
+    """The licences of items and key are named."""
+    if parts.licence is not None:
+        for key in ("items", "key"):
+            if not getattr(parts.licence, key).strip():
+                yield parts.fault(("licence", key), f"'licence.{key}' is blank. Name the licence.")
+
+
 def check_translations(parts: Parts) -> Iterator[Fault]:
     """Languages are listed once, one is the source, and none is half done."""
     by_language: dict[str, tuple[int, Translation]] = {}
@@ -126,4 +189,7 @@ WORDING_CHECKS: tuple[Callable[[Parts], Iterator[Fault]], ...] = (
     check_slots,
     check_distribution,
     check_translations,
+    check_labels,
+    check_same_text,
+    check_licence,
 )

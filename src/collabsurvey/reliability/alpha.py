@@ -289,7 +289,7 @@ def alpha(
     ]
     if reason := not_reflective(responses.instrument, moments.items):
         notes.append(f"Read with care: {reason}.")
-    elif sentence := itemstats.contradiction(name, moments.items, moments.cov):
+    elif sentence := itemstats.contradiction(name, moments.items, moments.cov, moments.n_pairs):
         notes.append(sentence)
         warnings.warn(sentence, KeyingWarning, stacklevel=2)
     if interval.few_clusters:

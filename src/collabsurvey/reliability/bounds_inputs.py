@@ -68,7 +68,7 @@ def scale_matrix(
         )
     if reason := not_reflective(responses.instrument, moments.items):
         notes.append(f"Read with care: {reason}.")
-    elif sentence := itemstats.contradiction(name, moments.items, moments.cov):
+    elif sentence := itemstats.contradiction(name, moments.items, moments.cov, moments.n_pairs):
         notes.append(sentence)
         warnings.warn(sentence, KeyingWarning, stacklevel=stacklevel)
     return Matrix(name, moments, cor if standardised else cov, smallest, tuple(notes))

@@ -30,7 +30,7 @@ def scale_moments(
         raise NotEnoughItemsError("(no items named)", n_items=0, needed=2, method=method)
     name = scale_name(items)
     names = responses.instrument.items_of(items)
-    refuse_not_amounts(responses.instrument, names, method=method)
+    refuse_not_amounts(responses.instrument, names, method=method, asked=items)
     if missing not in ("listwise", "pairwise"):
         raise OptionError("missing", missing, allowed=("listwise", "pairwise"))
     if len(names) < 2:

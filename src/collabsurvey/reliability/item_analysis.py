@@ -207,7 +207,7 @@ def item_analysis(
         notes.append(f"Turned round (low answers mean more): {', '.join(turned)}.")
     if reason := not_reflective(responses.instrument, moments.items):
         notes.append(f"Read with care: {reason}.")
-    elif sentence := itemstats.contradiction(name, moments.items, cov):
+    elif sentence := itemstats.contradiction(name, moments.items, cov, moments.n_pairs):
         notes.append(sentence)
         warnings.warn(sentence, KeyingWarning, stacklevel=2)
     if factor.note and len(moments.items) > 3:

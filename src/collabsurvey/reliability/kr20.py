@@ -183,7 +183,7 @@ def kr20(
         warnings.warn(interval.few_clusters, FewClustersWarning, stacklevel=2)
     if reason := not_reflective(responses.instrument, moments.items):
         notes.append(f"Read with care: {reason}.")
-    elif sentence := itemstats.contradiction(scale_name(items), moments.items, cov):
+    elif sentence := itemstats.contradiction(scale_name(items), moments.items, cov, n):
         notes.append(sentence)
         warnings.warn(sentence, KeyingWarning, stacklevel=2)
     return Kr20Result(

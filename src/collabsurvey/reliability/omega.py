@@ -27,7 +27,7 @@ from collabsurvey.errors import (
     check_level,
     listed,
 )
-from collabsurvey.instruments.scales import not_reflective, scale_name
+from collabsurvey.instruments.scales import not_reflective, refuse_not_amounts, scale_name
 from collabsurvey.moments import Moments
 from collabsurvey.moments.covariance import Missing
 from collabsurvey.moments.resampled import Resampler, resampler
@@ -177,6 +177,7 @@ def omega(
         raise OptionError("n_boot", n_boot, allowed=("100 or more",))
     name = scale_name(items)
     ids = responses.instrument.items_of(items) if len(items) else ()
+    refuse_not_amounts(responses.instrument, ids, method="Omega", asked=items)
     if len(ids) < 2:
         raise NotEnoughItemsError(name or "items", n_items=len(ids), needed=3, method="Omega")
     moments = scale_moments(responses, ids, missing=missing, method="Omega")
@@ -351,7 +352,7 @@ def _warned(
     notes = []
     if reason := not_reflective(responses.instrument, moments.items):
         notes.append(f"Read with care: {reason}.")
-    elif sentence := itemstats.contradiction(name, moments.items, moments.cov):
+    elif sentence := itemstats.contradiction(name, moments.items, moments.cov, moments.n_pairs):
         notes.append(sentence)
         warnings.warn(sentence, KeyingWarning, stacklevel=3)
     if solution.heywood:

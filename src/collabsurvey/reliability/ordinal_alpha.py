@@ -165,7 +165,7 @@ def ordinal_alpha(
     notes = [CAUTION, *found.notes]
     if reason := not_reflective(responses.instrument, names):
         notes.append(f"Read with care: {reason}.")
-    elif sentence := itemstats.contradiction(name, names, cor):
+    elif sentence := itemstats.contradiction(name, names, cor, found.n):
         notes.append(sentence)
         warnings.warn(sentence, KeyingWarning, stacklevel=2)
     return OrdinalAlphaResult(
