@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,7 +16,8 @@ import pytest
 import yaml
 
 from collabsurvey import cli
-from collabsurvey.instruments import load_instrument
+from collabsurvey.instruments import list_instruments, load_instrument
+from collabsurvey.instruments.next_steps import next_steps
 from study_files import answers, outcomes, plan, write_study
 
 Call = Callable[..., tuple[int, str, str]]
@@ -442,3 +444,29 @@ def test_local_wording_is_shown_and_never_needed(call: Call, tmp_path: Path) -> 
     assert code == 0
     assert "How far along are you" in out
     assert "has 1 fault" in refused(call, "instruments", "show", "ocai", "--texts", tmp_path)
+
+
+@pytest.mark.parametrize("name", sorted(list_instruments()["id"]))
+def test_what_to_do_next_can_be_done(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The commands run as they are printed, and the lines of Python are Python."""
+    instrument = load_instrument(name)
+    lines = [line.strip() for line in next_steps(instrument)]
+    monkeypatch.chdir(tmp_path)
+    for line in lines:
+        if line.startswith("collabsurvey") and "--texts" not in line:
+            code, _, err = call(*shlex.split(line)[1:])
+            assert code == 0, err
+    assert list(tmp_path.glob("*.html")) == [] or instrument.kind == "own"
+    start = next(i for i, line in enumerate(lines) if line.startswith(("from ", "import ")))
+    compile("\n".join(lines[start:]), name, "exec")
+
+
+def test_what_to_do_next_with_a_file_of_ones_own(call: Call, tmp_path: Path) -> None:
+    own = tmp_path / "mine.yaml"
+    own.write_bytes(Path("instruments/cynicism.yaml").read_bytes())
+    code, out, _ = call("instruments", "show", own)
+    assert code == 0
+    assert f"collabsurvey export {own} --to html" in out
+    assert f'cs.load_instrument("{own}")' in out

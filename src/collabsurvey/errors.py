@@ -56,6 +56,14 @@ class NotSupportedError(CollabSurveyError, NotImplementedError):
         super().__init__(f"{what} is not part of this version of collabsurvey. {instead}")
 
 
+class NotOneNumberError(NotSupportedError):
+    """A scale without one score for each respondent, where one is asked for."""
+
+    def __init__(self, scale: str, *, rule: str, instead: str) -> None:
+        sentence = f"Scale {scale!r} (rule {rule!r}) has no one number for a respondent. "
+        CollabSurveyError.__init__(self, f"{sentence}Use {instead}.")
+
+
 class MissingPackageError(CollabSurveyError, ImportError):
     """An optional package is needed and not installed."""
 

@@ -130,3 +130,34 @@ def test_all_scales_with_one_number_a_respondent_are_scored(forum: Instrument) -
     assert any("cs.scoring.composition(responses, 'kind')" in note for note in scored.notes)
     with pytest.raises(NotSupportedError, match=r"cs\.scoring\.composition"):
         cs.score(resp, "kind")
+
+
+def test_a_sum_is_a_sum_unless_a_mean_is_asked_for() -> None:
+    """Answers 4 and 3: the file says sum, so 7; that is 87.5 on 0 to 100."""
+    text = (
+        TEXT.replace(
+            "{id: need.ours, title: Ours, items",
+            "{id: need.ours, title: Ours, rule: sum, rescale: {from: [0, 8], to: [0, 100]}, items",
+        )
+        .replace(
+            "rule: difference\n    between: [need.theirs, need.ours]",
+            "rule: difference\n    between: [need.theirs, bal.side2]",
+        )
+        .replace(
+            "items: [need.theirs.01, need.theirs.02, need.ours.01, need.ours.02]",
+            "items: [need.theirs.01, need.theirs.02, need.ours.01]",
+        )
+        + "  - {id: bal.side2, title: One, items: [need.ours.01]}\n"
+    )
+    resp = answers(read_instrument(text), need__ours__01=[4, 3], need__ours__02=[3, None])
+    by_rule = cs.score(resp, ["need.ours", "bal.side2"], min_valid=0)
+    assert by_rule.to_frame()["need.ours"].tolist() == [7.0, 6.0]  # 3 of one item stands for 6
+    assert by_rule.to_frame()["bal.side2"].tolist() == [4.0, 3.0]
+    assert by_rule.method == "rule"
+    assert cs.score(resp, "need.ours", min_valid=0).method == "sum"
+    assert cs.score(resp, "bal.side2").method == "mean"
+    mean = cs.score(resp, "need.ours", method="mean", min_valid=0).to_frame()
+    assert mean["need.ours"].tolist() == [3.5, 3.0]
+    unit = cs.score(resp, ["need.ours", "bal.side2"], method="rescale", min_valid=0).to_frame()
+    assert unit["need.ours"].tolist() == [87.5, 75.0]
+    assert unit["bal.side2"].tolist() == [4.0, 3.0]

@@ -35,7 +35,9 @@ def show(
     from collabsurvey.instruments import describe_text, load_instrument
 
     width = min(get_terminal_size((WIDE, 24)).columns, WIDE)
-    typer.echo(describe_text(load_instrument(name, texts=texts), width=width))
+    loaded = load_instrument(name, texts=texts)
+    local = None if texts is None else str(texts)
+    typer.echo(describe_text(loaded, width=width, source=name, texts=local))
 
 
 @instruments_app.command("check")

@@ -216,6 +216,11 @@ def check_response_sets(parts: Parts) -> Iterator[Fault]:
         pairs = zip(answers.values, answers.values[1:], strict=False)
         if len(set(answers.values)) < len(answers.values):
             yield parts.fault((*path, "values"), f"response set {name!r} has a value twice.")
+        elif answers.type == "bounded" and len(answers.values) > 2:
+            yield parts.fault(
+                (*path, "values"),
+                f"response set {name!r} is bounded: its 'values' are the lowest and the highest.",
+            )
         elif answers.type != "nominal" and any(a >= b for a, b in pairs):
             yield parts.fault(
                 (*path, "values"), f"the values of response set {name!r} should ascend."

@@ -48,10 +48,15 @@ def describe(instrument: Instrument, *, language: str | None = None) -> tuple[Ta
 
 
 def describe_text(
-    instrument: Instrument, *, language: str | None = None, width: int = WIDTH
+    instrument: Instrument,
+    *,
+    language: str | None = None,
+    width: int = WIDTH,
+    source: str | None = None,
+    texts: str | None = None,
 ) -> str:
     """Write the page of an instrument as plain text, ending with what to do next."""
-    return text_page(instrument, language=language, width=width)
+    return text_page(instrument, language=language, width=width, source=source, texts=texts)
 
 
 def about_table(instrument: Instrument) -> Table:
@@ -93,7 +98,7 @@ def scales_table(instrument: Instrument) -> Table:
             "items": [len(scale.items) for scale in scales],
             "reversed": [instrument.keys_of(scale.items).count(-1) for scale in scales],
             "rule": [rule_words(instrument, scale) for scale in scales],
-            "answers": [shown_range(instrument, scale) for scale in scales],
+            "scores": [shown_range(instrument, scale) for scale in scales],
             "low": [scale.label_low for scale in scales],
             "high": [scale.label_high for scale in scales],
         },

@@ -71,6 +71,8 @@ def faults_of(
         location, kind, context = problem["loc"], problem["type"], problem.get("ctx", {})
         if kind == "extra_forbidden":
             found.append(_unknown_key(location, document, model))
+        elif kind == "missing" and isinstance(location[-1], int):
+            wanted.setdefault(document.nearest(location[:-1]), []).append("a list of 2")
         elif kind == "missing" and location[:-1] == document.nearest(location[:-1]):
             where = owner(location[:-1], document.data)
             sentence = f"{where} lacks the key {str(location[-1])!r}."

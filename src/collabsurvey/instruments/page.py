@@ -70,30 +70,6 @@ def minutes(instrument: Instrument) -> int:
     return max(1, math.ceil(len(instrument.items) / PER_MINUTE))
 
 
-def next_steps(instrument: Instrument) -> tuple[str, ...]:
-    """Commands and lines of Python for somebody who has just met the instrument."""
-    name = instrument.id
-    slots = [slot for slot in instrument.slots if slot != "partner"]
-    words = "".join(f' --slot {slot}="…"' for slot in slots)
-    if "partner" in instrument.slots:
-        words += ' --partner "Hill School" --partner "St Mary\'s"'
-    special = {
-        "composition": 'cs.scoring.composition(responses, "{scale}")',
-        "agreement": 'cs.partnership.consensus(responses, "{scale}")',
-    }
-    lines = [
-        f"Ask it:     collabsurvey export {name} --to html{words}",
-        f'Read it:    responses = cs.read_responses("answers.csv", instrument='
-        f'cs.load_instrument("{name}"))',
-        'Score it:   cs.score(responses).to_frame(keep=["cluster"])',
-    ]
-    for rule, call in special.items():
-        first = next((scale.id for scale in instrument.scoring if scale.rule == rule), None)
-        if first is not None:
-            lines.append(f"            {call.format(scale=first)}")
-    return tuple(lines)
-
-
 def page_markdown(instrument: Instrument) -> str:
     """Write the page of one instrument."""
     return "\n".join(_lines(instrument)) + "\n"
@@ -235,8 +211,17 @@ def _lowered(text: str) -> str:
 
 
 def shown_range(instrument: Instrument, scale: Scale) -> str:
-    """Write from which to which answer a scale goes; nothing where answers are kinds."""
+    """Write from which to which number a score goes; nothing where it is no one number."""
     answers = instrument.response_set(scale.items[0])
     if answers is None or answers.type in ("nominal", "text"):
         return ""
-    return f"{answers.low:g} to {answers.high:g}".replace("-", "−")
+    low, high = answers.low, answers.high
+    if scale.rule == "sum":
+        low, high = low * len(scale.items), high * len(scale.items)
+    elif scale.rule == "difference":
+        low, high = low - high, high - low
+    elif scale.ideal is not None:
+        low, high = 0.0, max(high - scale.ideal, scale.ideal - low)
+    elif scale.rule != "mean":
+        return ""
+    return f"{low:g} to {high:g}".replace("-", "−")

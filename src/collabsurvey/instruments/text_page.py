@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from collabsurvey.instruments.hypotheses import hypotheses_of
 from collabsurvey.instruments.model import Instrument, Item, ResponseSet, Scale
+from collabsurvey.instruments.next_steps import next_steps
 from collabsurvey.instruments.page import (
     DIRECTIONS,
     KINDS,
@@ -15,7 +16,6 @@ from collabsurvey.instruments.page import (
     answered_by,
     choices,
     minutes,
-    next_steps,
     rule_words,
     shown_range,
     sign,
@@ -26,10 +26,19 @@ WIDTH = 96
 NOT_DISTRIBUTED = "(text not distributed)"
 
 
-def text_page(instrument: Instrument, *, language: str | None = None, width: int = WIDTH) -> str:
+def text_page(
+    instrument: Instrument,
+    *,
+    language: str | None = None,
+    width: int = WIDTH,
+    source: str | None = None,
+    texts: str | None = None,
+) -> str:
     """Page of an instrument, wrapped to `width` characters (at least 60).
 
-    `language` is that of questions and labels, such as "en-GB"; the source language if left out.
+    `language` is that of questions and labels, such as "en-GB"; the source language if left
+    out. `source` and `texts` are what the reader called the instrument and the folder of local
+    wording, for the commands at the end.
     """
     chosen = language or source_language(instrument)
     page = _Page(instrument, chosen, max(60, width))
@@ -43,7 +52,9 @@ def text_page(instrument: Instrument, *, language: str | None = None, width: int
         page.use,
     )
     blocks = ["\n".join(part()) for part in parts]
-    return "\n\n".join([*(block for block in blocks if block), "\n".join(page.next_steps())])
+    lines = next_steps(instrument, source=source, texts=texts)
+    steps = ["WHAT TO DO NEXT", *(f"  {line}" for line in lines)]
+    return "\n\n".join([*(block for block in blocks if block), "\n".join(steps)])
 
 
 class _Page:
@@ -108,7 +119,7 @@ class _Page:
                 yield from self.wrapped(f"{label}: {text}", 4, 6)
         facts = [f"Score: {rule_words(self.instrument, scale)}"]
         if spread := shown_range(self.instrument, scale):
-            facts.append(f"answers {spread}")
+            facts.append(f"from {spread}")
         if construct is not None:
             facts.append(DIRECTIONS[construct.direction])
             facts.append(f"about {', '.join(construct.level)}")
@@ -182,7 +193,3 @@ class _Page:
             yield from self.wrapped(f"For: {text}", 2, 4)
         for text in self.instrument.use.not_for:
             yield from self.wrapped(f"Never for: {text}", 2, 4)
-
-    def next_steps(self) -> Iterator[str]:
-        yield "WHAT TO DO NEXT"
-        yield from (f"  {line}" for line in next_steps(self.instrument))

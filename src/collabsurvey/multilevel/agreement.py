@@ -209,7 +209,7 @@ def agreement(
     if min_n < 1:
         raise OptionError("min_n", min_n, allowed=("a count of 1 or more",))
     names = item_names(responses, scale)
-    refuse_not_amounts(responses.instrument, names, method="multilevel.agreement")
+    refuse_not_amounts(responses.instrument, names, method="multilevel.agreement", asked=scale)
     if cluster == "cluster" and cluster not in column_names(as_narwhals(responses.frame)):
         responses.role("cluster", purpose="Agreement")
     column = role_or_column(responses, cluster)

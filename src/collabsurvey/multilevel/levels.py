@@ -143,7 +143,7 @@ def level_moments(
     if column is None:
         column = responses.role("cluster", purpose=method)
     names = item_names(responses, items)
-    refuse_not_amounts(responses.instrument, names, method=method)
+    refuse_not_amounts(responses.instrument, names, method=method, asked=items)
     if len(names) < fewest:
         raise NotEnoughItemsError(
             scale_name(items), n_items=len(names), needed=fewest, method=method

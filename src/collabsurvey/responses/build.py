@@ -21,7 +21,14 @@ from collabsurvey.responses.checks import (
     role_faults,
     weight_faults,
 )
-from collabsurvey.responses.engine import Frame, as_narwhals, count_rows, to_native
+from collabsurvey.responses.engine import (
+    Frame,
+    as_narwhals,
+    collect,
+    column_names,
+    count_rows,
+    to_native,
+)
 from collabsurvey.responses.free_text import coded_ids
 from collabsurvey.responses.ledger import Ledger
 from collabsurvey.responses.recode import coded_items
@@ -38,6 +45,7 @@ from collabsurvey.responses.responses import Responses
 
 ColumnMap = Mapping[str, str | Mapping[str, str]]
 Items = Literal["all", "present"]
+MARK = "synthetic"  # the column that the files of a synthetic cohort have
 TEXT_TYPES = (nw.String, nw.Object, nw.Categorical, nw.Enum)
 
 
@@ -88,7 +96,8 @@ def from_frame(
         What may be mended, and how; see `collabsurvey.responses.repair`. Lazy frames take
         only "out_of_range" and "empty_rows".
     synthetic : bool
-        Whether the answers were drawn by a computer; said in every output.
+        Whether the answers were drawn by a computer; said in every output. A column
+        `synthetic` that says true, as the files of a synthetic cohort have, says it as well.
 
     Returns
     -------
@@ -144,6 +153,7 @@ def from_frame(
         frame, ledger = _impossible_to_missing(frame, instrument, ledger)
     if plan.empty_rows:
         frame, ledger = drop_empty_rows(frame, instrument.item_ids, ledger)
+    synthetic = synthetic or says_synthetic(frame, instrument)
     responses = Responses(
         to_native(frame), instrument, roles, ledger, synthetic, tuple(key) if key else None
     )
@@ -228,3 +238,12 @@ def _one_row_per_key(responses: Responses, plan: Repair) -> Responses:
         responses.ledger,
     )
     return responses.replace(frame=to_native(frame), ledger=ledger)
+
+
+def says_synthetic(frame: Frame, instrument: Instrument) -> bool:
+    """Whether a column `synthetic`, which is no item, is true in any row."""
+    if MARK not in column_names(frame) or MARK in instrument.item_ids:
+        return False
+    text = nw.col(MARK).cast(nw.String).str.to_lowercase()
+    found = collect(frame.select(text.is_in(["true", "1", "yes"]).any().alias(MARK)))
+    return bool(found[MARK][0])

@@ -12,12 +12,14 @@ from collabsurvey.responses.engine import as_narwhals, column_names, is_lazy, to
 from collabsurvey.responses.responses import ROLES, Responses
 from collabsurvey.results import Result
 
-Method = Literal["mean", "sum", "pomp", "z", "t"]
+Method = Literal["mean", "sum", "pomp", "rescale", "z", "t"]
 
 METHOD_WORDS = {
     "mean": "mean of the answered items",
     "sum": "sum of the items, prorated for items left out",
     "pomp": "per cent of the maximum possible, 0 to 100",
+    "rescale": "in the unit the instrument offers",
+    "rule": "mean or sum, as the instrument says for each scale",
     "z": "standardised: mean 0, standard deviation 1 in these data",
     "t": "standardised: mean 50, standard deviation 10 in these data",
 }
@@ -39,7 +41,7 @@ class ScoreResult(Result):
 
     responses: Responses
     scales: tuple[str, ...]
-    method: Method
+    method: Method | Literal["rule"]  # "rule" where means and sums stand side by side
     scores: Any
     n_items: tuple[int, ...]
     n_required: tuple[int, ...]

@@ -32,7 +32,7 @@ class Scoring:
 
     instrument: Instrument
     keyed: Mapping[str, nw.Expr]
-    method: Method
+    method: Method | None  # None: a sum where the scale's rule is one, else the mean
     min_valid: str | int | None
     prorate: bool
     condition: nw.Expr | None  # rows that are scored at all
@@ -62,16 +62,27 @@ class Scoring:
         n_present = nw.sum_horizontal(*(present if self.filled else given))
         enough = nw.sum_horizontal(*given) >= needed if needed > 1 else n_present >= 1
         mean = total / n_present
-        if self.method == "sum":
-            value = mean * len(scale.items) if self.prorate else total
-        elif self.method == "pomp":
+        as_sum = mean * len(scale.items) if self.prorate else total
+        method = self.method or ("sum" if scale.rule == "sum" else "mean")
+        if method == "sum":
+            value = as_sum
+        elif method == "pomp":
             low, high = self._range(scale)
             value = (mean - low) * (100 / (high - low))
+        elif method == "rescale":
+            value = self._rescaled(scale, as_sum if scale.rule == "sum" else mean)
         else:
             value = mean
         if self.condition is not None:
             enough = enough & self.condition
         return nw.when(enough).then(value)
+
+    def _rescaled(self, scale: Scale, score: nw.Expr) -> nw.Expr:
+        """Score in the unit of `rescale`; as it is where the instrument offers none."""
+        if scale.rescale is None:
+            return score
+        (low, high), (bottom, top) = scale.rescale.from_, scale.rescale.to
+        return (score - low) * ((top - bottom) / (high - low)) + bottom
 
     def _value(self, scale: Scale, item: str) -> nw.Expr:
         keyed = self.keyed[item]

@@ -19,7 +19,7 @@ import narwhals as nw
 from collabsurvey.errors import (
     DataError,
     KeyingWarning,
-    NotSupportedError,
+    NotOneNumberError,
     OptionError,
     listed,
 )
@@ -47,7 +47,7 @@ def score(
     responses: Responses,
     scales: str | Sequence[str] | None = None,
     *,
-    method: Method = "mean",
+    method: Method | None = None,
     min_valid: str | int | None = None,
     impute: Impute = "none",
     prorate: bool = True,
@@ -64,10 +64,14 @@ def score(
         of two of them, and distances from an ideal answer. Compositions are scored by
         `composition`, distances between them by `congruence`, and agreement within a group
         by `partnership.consensus`.
-    method : "mean", "sum", "pomp", "z" or "t"
-        The mean of the answered items in units of the response scale (default: it can be
-        read against the answers); their sum; per cent of maximum possible, 0-100; or
-        standardised in these data (divisor n - 1; weighted where there is a weight role).
+    method : "mean", "sum", "pomp", "rescale", "z", "t" or None
+        None (the default) takes the rule of each scale: the mean of the answered items, which
+        can be read against the answers, or their sum where the instrument says sum and its
+        labels speak of totals. Else the mean for all; the sum; per cent of maximum possible,
+        0-100; the unit the instrument offers under `rescale` (scales without one stay as they
+        are); or standardised in these data (divisor n - 1; weighted where there is a weight
+        role). A difference is that of its two scores in this unit, so per cents of maximum run
+        from -100 to 100; z and T standardise the difference itself.
     min_valid : share such as "2/3", a count, or None
         How many items must be answered; None takes the instrument's rule, 0 means however
         few (at least one). A share is rounded up. A difference needs both its scores.
@@ -142,7 +146,7 @@ def score(
     return ScoreResult(
         responses=responses,
         scales=tuple(scale.id for scale in chosen),
-        method=method,
+        method=_said(method, chosen),
         scores=to_native(raw),
         n_items=tuple(len(scale.items) for scale in chosen),
         n_required=tuple(needed),
@@ -156,9 +160,17 @@ def score(
     )
 
 
-def _check_options(method: str, impute: str, rows: str) -> None:
+def _said(method: Method | None, scales: Sequence[Scale]) -> Method | Literal["rule"]:
+    """What the scores are: the method asked for, or what the rules came to."""
+    if method is not None:
+        return method
+    rules = {"sum" if scale.rule == "sum" else "mean" for scale in scales}
+    return "rule" if len(rules) > 1 else ("sum" if rules == {"sum"} else "mean")
+
+
+def _check_options(method: str | None, impute: str, rows: str) -> None:
     for option, value, allowed in (
-        ("method", method, get_args(Method)),
+        ("method", method, (*get_args(Method), None)),
         ("impute", impute, get_args(Impute)),
         ("rows", rows, get_args(Rows)),
     ):
@@ -185,10 +197,7 @@ def _chosen(
     chosen = [instrument.scale(name) for name in dict.fromkeys(names)]
     for scale in chosen:
         if not is_scored(scale):
-            raise NotSupportedError(
-                f"One number a respondent for scale {scale.id!r} (rule {scale.rule!r})",
-                instead=f"Use {_elsewhere(scale)}.",
-            )
+            raise NotOneNumberError(scale.id, rule=scale.rule, instead=_elsewhere(scale))
     return chosen, []
 
 
@@ -222,7 +231,7 @@ def _keying_note(responses: Responses, scale: Scale) -> str:
         moments = item_moments(responses, scale.items, missing="pairwise")
     except DataError:
         return ""  # too few answers to contradict anything
-    sentence = contradiction(scale.id, moments.items, moments.cov)
+    sentence = contradiction(scale.id, moments.items, moments.cov, moments.n_pairs)
     if sentence:
         warnings.warn(sentence, KeyingWarning, stacklevel=3)
     return sentence

@@ -20,6 +20,7 @@ from collabsurvey.instruments.exchange.spss import syntax
 from collabsurvey.instruments.exchange.stata import do_file
 from collabsurvey.instruments.exchange.xlsform import xlsform
 from collabsurvey.instruments.model import Instrument
+from collabsurvey.instruments.texts import LOCAL_NOTICE
 
 Platform = Literal[
     "xlsform",
@@ -253,6 +254,8 @@ def next_steps(
     lines = []
     if instrument.status == "draft":
         lines.append(f"Note: {DRAFT_NOTE}")
+    if instrument.texts_are_local:
+        lines.append(f"Note: {LOCAL_NOTICE}")
     filled = {*slots, *(("partner",) if partners else ()), "own_school", "partnership"}
     texts = [text for item in instrument.items for text in (item.text or {}).values()]
     for name in instrument.slots:
@@ -281,8 +284,15 @@ def _written(content: str | bytes, encoding: str, path: str | Path | None) -> st
 def _check_licence(instrument: Instrument, *, include_text: bool) -> None:
     licence = instrument.licence
     if include_text and not licence.redistribute_text and not instrument.texts_are_local:
-        why = f"False: the licence of {instrument.id!r} ({licence.items}) does not let its texts "
-        raise OptionError("include_text", include_text, allowed=(f"{why}be passed on",))
+        raise OptionError(
+            "include_text",
+            include_text,
+            allowed=(
+                f"False (--no-text): the licence of {instrument.id!r} ({licence.items}) does not "
+                "let its texts be passed on. If you have the owner's permission, load it with "
+                "texts= (--texts), your own folder of wording",
+            ),
+        )
 
 
 def _check_answers(asked: Questionnaire, title: str) -> None:
