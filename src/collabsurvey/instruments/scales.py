@@ -18,8 +18,8 @@ def scale_name(items: str | Sequence[str]) -> str:
 def not_reflective(instrument: Instrument, items: Sequence[str]) -> str:
     """Why items are not parallel signs of one construct; "" where they are, or nothing is said."""
     models = {construct.id: construct.measurement_model for construct in instrument.constructs}
-    for item in items:
-        construct = str(instrument.item(item).construct_id)
+    totals = [one.id for one in instrument.scoring if set(one.items) == set(items)]
+    for construct in (*totals, *(str(instrument.item(item).construct_id) for item in items)):
         model = models.get(construct, "reflective")
         if model != "reflective":
             return (

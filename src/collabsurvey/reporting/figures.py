@@ -16,6 +16,7 @@ from collabsurvey.display.diverging import diverging_items
 from collabsurvey.reporting.caterpillar import WIDTH, caterpillar, short, unit_of
 from collabsurvey.reporting.groups import SUPPRESSED
 from collabsurvey.reporting.model_release import INTERCEPT, outcome_words
+from collabsurvey.reporting.relations_release import charts_of
 from collabsurvey.reporting.trust_release import MAP_TITLE
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ def all_figures(shown: Release) -> dict[str, Figure]:
         *structure_figures(shown),
         *measurement_figures(shown),
         *mean_figures(shown),
+        *(Figure(name, caption, chart) for name, caption, chart in charts_of(shown.relations)),
         *model_figures(shown),
     ]
     return {figure.name: replace(figure, synthetic=shown.synthetic) for figure in figures}

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from collabsurvey.reporting.relations_record import RelationsRecord
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -205,6 +207,7 @@ class RunRecord:
     icc: IccResult | Mapping[str, IccResult] | None = None  # one result, or one a wave
     icc_by_wave: Mapping[str, IccResult] = field(default_factory=dict)  # goes before `icc`
     aggregates: Mapping[str, AggregateResult] = field(default_factory=dict)  # level → means
+    relations: RelationsRecord = field(default_factory=RelationsRecord)
     joins: tuple[JoinCount, ...] = ()
     models: tuple[ModelRecord, ...] = ()
     design: str = "observational"

@@ -31,12 +31,15 @@ from collabsurvey.reporting.invariance_release import ReleasedInvariance, releas
 from collabsurvey.reporting.item_release import ItemAnswers, answers_of, items_table
 from collabsurvey.reporting.model_release import ReleasedModel, release_model
 from collabsurvey.reporting.pseudonyms import safe_school_scores, safe_scores
+from collabsurvey.reporting.relations_release import ReleasedRelations, released_relations
 from collabsurvey.reporting.scale_release import (
     ScaleFacts,
+    definitions_of,
     not_for_of,
     overall_table,
     scale_facts,
     unscored_titles,
+    without_named_partners,
     without_unaveraged,
 )
 from collabsurvey.reporting.structure_release import ReleasedStructure, released_structures
@@ -122,6 +125,8 @@ class Release:
     notes: tuple[str, ...]
     result_notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unscored: Mapping[str, str] = field(default_factory=dict)  # id → title, of scales without one
+    relations: ReleasedRelations = field(default_factory=ReleasedRelations)
+    definitions: Mapping[str, str] = field(default_factory=dict)  # of those scales, by id
 
     @property
     def n_suppressed(self) -> int:
@@ -150,7 +155,9 @@ class Release:
         if not names:
             return text
         either = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
-        return re.sub(rf"(?<![\w.])(?:{either})(?![\w.])", lambda found: names[found.group()], text)
+        return re.sub(
+            rf"(?<![\w.])(?:{either})(?!\w|\.\w)", lambda found: names[found.group()], text
+        )
 
     def said(self, text: str) -> str:
         """`readable`, with the names of other columns as words."""
@@ -234,7 +241,7 @@ def release(record: RunRecord, *, key: bytes) -> Release:
         response_total=total if total is not None and total >= min_group else None,
         response_waves=response_waves(record),
         means=_means(record, cells, from_scores),
-        icc=released_icc(record, cells) if enough else None,
+        icc=without_named_partners(record, released_icc(record, cells)) if enough else None,
         reliability=overall_table(record.overview, min_group),
         reliability_by=overall_table(record.overview_by, min_group, grouped=True),
         items={
@@ -255,6 +262,8 @@ def release(record: RunRecord, *, key: bytes) -> Release:
         notes=tuple(without_ids(text, ids) for text in record.notes),
         result_notes=_result_notes(record, ids),
         unscored=unscored_titles(record),
+        relations=released_relations(record, cells) if enough else ReleasedRelations(),
+        definitions=definitions_of(record),
     )
 
 

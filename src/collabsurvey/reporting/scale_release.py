@@ -56,6 +56,7 @@ class ScaleFacts:
     items: tuple[str, ...] = ()
     units: str = "people"  # what n counts: "answers" where people answered several times
     averaged: bool = True  # whether means of schools are a use its instrument supports
+    about: str = ""  # "partner" of what a partner does; "partners" where they are named
 
     @property
     def is_draft(self) -> bool:
@@ -92,13 +93,47 @@ def unscored_titles(record: RunRecord) -> dict[str, str]:
     }
 
 
+def definitions_of(record: RunRecord) -> dict[str, str]:
+    """What the scales without a score are, by their ids; those that are defined."""
+    if record.responses is None:
+        return {}
+    instrument = record.responses.instrument
+    words = {
+        name: _definition(instrument, instrument.scale(name)) for name in unscored_titles(record)
+    }
+    return {name: text for name, text in words.items() if text}
+
+
+def about_partner(record: RunRecord, scale: Scale | None) -> str:
+    """Whether a scale is about a partner: "partner", or "partners" where each is named."""
+    if scale is None or scale.aggregate is None or scale.aggregate.unit != "dyad":
+        return ""
+    named = record.responses is not None and "partner" in record.responses.roles
+    return "partners" if named else "partner"
+
+
+def without_named_partners(record: RunRecord, table: pd.DataFrame | None) -> pd.DataFrame | None:
+    """A table of differences between schools without scales about pairs of them."""
+    if table is None or record.responses is None:
+        return table
+    instrument = record.responses.instrument
+    keep = [
+        about_partner(record, _scale_of(instrument, str(name))) != "partners"
+        for name in table["variable"]
+    ]
+    return table[keep].reset_index(drop=True)
+
+
 def without_unaveraged(record: RunRecord, table: pd.DataFrame) -> pd.DataFrame:
-    """A table of group means without the scales whose instrument does not support them."""
+    """A table of group means without the scales whose instrument does not support them.
+
+    What people say of several partners is about pairs of schools, so no mean of a school either.
+    """
     instrument = record.responses.instrument if record.responses is not None else None
     keep = [
         instrument is None
         or (scale := _scale_of(instrument, str(name))) is None
-        or may_be_averaged(instrument, scale)
+        or (may_be_averaged(instrument, scale) and about_partner(record, scale) != "partners")
         for name in table["scale"]
     ]
     return table[keep].reset_index(drop=True)
@@ -175,7 +210,9 @@ def _facts(record: RunRecord, column: str, min_group: int, by_school: bool) -> S
         mean=float(known.mean()) if shown and len(known) else None,
         sd=float(known.std(ddof=1)) if shown and len(known) > 1 else None,
         items=scale.items if scale is not None else (),
-        averaged=instrument is None or scale is None or may_be_averaged(instrument, scale),
+        averaged=(instrument is None or scale is None or may_be_averaged(instrument, scale))
+        and about_partner(record, scale) != "partners",
+        about=about_partner(record, scale),
     )
 
 

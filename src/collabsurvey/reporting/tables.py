@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from collabsurvey.reporting.figures import slug
+from collabsurvey.reporting.relations_release import relation_tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,6 +65,7 @@ def csv_tables(shown: Release) -> dict[str, pd.DataFrame]:
         "invariance_differences": _of_comparisons(shown, "differences"),
         "icc": shown.icc,
         **{f"means_{slug(level)}": table for level, table in shown.means.items()},
+        **relation_tables(shown.relations),
         "models": _models(shown),
         "variance_components": _variances(shown),
         "calibrated": _calibrated(shown),

@@ -43,7 +43,8 @@ What is in this folder, and who may have it
 
 report.html       the report. Small groups are hidden, so it may be passed on.
 tables/           the numbers of the report, unrounded, except where rounding protects people
-                  (icc.csv where groups are hidden). They may be passed on with the report.
+                  (agreement.csv; icc.csv, two_views.csv and reciprocity.csv where groups are
+                  hidden). They may be passed on with the report.
 figures/          the figures of the report, as files.
 ledger.csv        every step that changed or left out an answer.
 provenance.json   versions, files, seed and options, to run the study again.

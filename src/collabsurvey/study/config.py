@@ -161,6 +161,7 @@ class StudyFile(Section):
     """The whole study file."""
 
     study: StudyInfo
+    texts: str | None = None  # folder with wording that may be used and not passed on
     design: Design = Design()
     privacy: Privacy = Privacy()
     responses: tuple[ResponseFile, ...] = ()
@@ -270,7 +271,16 @@ def _rules(study: StudyFile, document: Document) -> list[Fault]:
 def _need_answers(study: StudyFile, fault: Any) -> None:
     """Keys about single answers, in a study that has none."""
     asked = study.analysis.model_fields_set
-    for key in ("screening", "missing", "invariance"):
+    about_answers = (
+        "screening",
+        "missing",
+        "invariance",
+        "typologies",
+        "consensus",
+        "gaps",
+        "partners",
+    )
+    for key in about_answers:
         if key in asked and getattr(study.analysis, key) is not None:
             fault(
                 ("analysis", key),

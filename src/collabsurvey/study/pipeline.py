@@ -23,6 +23,7 @@ from collabsurvey.reporting.record import (
     ScreeningRecord,
     StructureRecord,
 )
+from collabsurvey.reporting.relations_record import RelationsRecord
 from collabsurvey.responses import Responses
 from collabsurvey.responses.free_text import coded_ids
 from collabsurvey.study.conditions import CONF_LEVEL, Scored, school_means
@@ -43,6 +44,7 @@ from collabsurvey.study.plans import (
     ScreeningPlan,
 )
 from collabsurvey.study.reading import Faults, StudyData
+from collabsurvey.study.relations import relations
 from collabsurvey.study.structure import ScaleSet, explore, scale_sets
 from collabsurvey.study.trust import absences, completeness, screening
 
@@ -86,6 +88,7 @@ class Analyses:
     icc: IccResult | None = None
     icc_by_wave: dict[str, IccResult] = field(default_factory=dict)
     means: dict[str, AggregateResult] = field(default_factory=dict)
+    relations: RelationsRecord = field(default_factory=RelationsRecord)
     models: list[ModelRecord] = field(default_factory=list)
 
     def steps(self) -> list[Callable[[], None]]:
@@ -100,6 +103,7 @@ class Analyses:
                 partial(self.answers_of, responses),
             ]
             steps += self._on_structure(responses)
+            steps.append(partial(self.relations_of, responses))
         if self.survey.unit == "respondent" and "school" in self.survey.frame.columns:
             steps += [self.between_schools, self.group_means]
         for plan in self.study.analysis.models:
@@ -201,6 +205,10 @@ class Analyses:
         for record in compare(plan, by, chosen, responses, min_group=min_group, seed=seed):
             self.invariance.append(record)
 
+    def relations_of(self, responses: Responses) -> None:
+        """Kinds of relationship, shared meaning, two views of a school, and partners."""
+        self.relations = relations(self.study, responses, self.notes.attempt)
+
     def between_schools(self) -> None:
         """How much of the differences between people lies between schools, wave by wave.
 
@@ -289,6 +297,7 @@ def run_study(
         not_for=not_for,
         aggregates=found.means,
         joins=joins,
+        relations=found.relations,
         models=tuple(found.models),
         design=study.design.kind,
         prereg="" if prereg is None else f"{prereg.url} (registered {prereg.registered})",

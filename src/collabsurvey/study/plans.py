@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from pydantic_core import PydanticCustomError
 
 Unit = Literal["respondent", "school", "pupil"]
+Value = str | int  # of a role
 
 
 class Section(BaseModel):
@@ -149,6 +150,32 @@ class MissingPlan(Section):
     scales: tuple[str, ...] | None = None  # all if left out; [] looks at waves only
 
 
+class ScalesPlan(Section):
+    """An analysis that is made wherever the questionnaire has scales for it; of these scales."""
+
+    scales: tuple[str, ...] = ()  # all if left out
+
+
+class GapsPlan(ScalesPlan):
+    """Two views of the same school: leaders' own view and that of staff.
+
+    `groups`: whose answers make the first view and whose the second, as values of `role` (each a
+    value or a list of values). Left out, two scales of which nobody answered both are enough,
+    and where people did, decision makers stand against front-line staff.
+    """
+
+    role: str = "staff_role"
+    groups: tuple[Value | tuple[Value, ...], Value | tuple[Value, ...]] | None = None
+
+    @property
+    def sides(self) -> tuple[tuple[Value, ...], tuple[Value, ...]] | None:
+        """Values of the role on each side."""
+        if self.groups is None:
+            return None
+        first, second = (one if isinstance(one, tuple) else (one,) for one in self.groups)
+        return first, second
+
+
 class LevelsPlan(Section):
     """Which group means are reported."""
 
@@ -179,16 +206,29 @@ class Analysis(Section):
     screening: ScreeningPlan | None = ScreeningPlan()
     missing: MissingPlan | None = None
     invariance: InvariancePlan | None = None
+    typologies: ScalesPlan | None = ScalesPlan()
+    consensus: ScalesPlan | None = ScalesPlan()
+    gaps: GapsPlan | None = GapsPlan()
+    partners: ScalesPlan | None = ScalesPlan()
 
-    @field_validator("screening", "invariance", mode="before")
+    @field_validator(
+        "screening",
+        "invariance",
+        "typologies",
+        "consensus",
+        "gaps",
+        "partners",
+        mode="before",
+    )
     @classmethod
     def _true_or_keys(cls, value: Any, info: ValidationInfo) -> Any:
         """`true` asks for the defaults, `false` for nothing."""
         plans: dict[str | None, type[Section]] = {
             "screening": ScreeningPlan,
             "invariance": InvariancePlan,
+            "gaps": GapsPlan,
         }
-        return true_or_keys(value, plans[info.field_name])
+        return true_or_keys(value, plans.get(info.field_name, ScalesPlan))
 
     @property
     def exploratory(self) -> ExploratoryPlan | None:

@@ -8,10 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from collabsurvey.errors import CollabSurveyError, FaultsError
+from collabsurvey.errors import CollabSurveyError, FaultsError, StudyError
 from collabsurvey.instruments import load_instrument
+from collabsurvey.instruments.loader import SUFFIXES
 from collabsurvey.instruments.making import combine_instruments
 from collabsurvey.instruments.model import Instrument
+from collabsurvey.instruments.texts import with_texts
 from collabsurvey.reporting.record import SourceFile
 from collabsurvey.responses import Ledger, Responses, concat, read_column_map, read_responses
 from collabsurvey.study.config import Outcome, ResponseFile, ScoresFile, StudyFile, located
@@ -130,7 +132,7 @@ def _response_file(file: ResponseFile, study: StudyFile, folder: Path) -> Respon
         columns = located(columns, folder)
     responses = read_responses(
         located(file.path, folder),
-        instrument=_instrument(file, folder),
+        instrument=_instrument(file, study, folder),
         scales=file.scales,
         reverse_keyed=file.reverse_keyed,
         response_range=file.response_range,
@@ -162,15 +164,42 @@ def _wave_of(file: ResponseFile, study: StudyFile) -> dict[str, str | int] | Non
     return {"wave": str(file.wave) if words else file.wave}
 
 
-def _instrument(file: ResponseFile, folder: Path) -> Instrument | None:
+def _instrument(file: ResponseFile, study: StudyFile, folder: Path) -> Instrument | None:
     if not file.instruments:
         return None
-    instrument = combine_instruments([_loaded(name, folder) for name in file.instruments])
+    texts = _texts_folder(study, folder)
+    loaded = [_with_local(_loaded(name, folder), texts) for name in file.instruments]
+    instrument = combine_instruments(loaded)
     return instrument.filled(file.slots) if file.slots else instrument
 
 
 def _loaded(name: str, folder: Path) -> Instrument:
     return load_instrument(located(name, folder) if name.endswith((".yaml", ".yml")) else name)
+
+
+def _texts_folder(study: StudyFile, folder: Path) -> Path | None:
+    """Folder of the local wording, where the study file names one."""
+    if study.texts is None:
+        return None
+    texts = located(study.texts, folder)
+    if not texts.is_dir():
+        raise StudyError(
+            "texts",
+            [
+                f"there is no folder {study.texts!r}. It holds the wording of questionnaires that "
+                "come without it: texts/<id>.yaml. Make it, or leave 'texts' out."
+            ],
+        )
+    return texts
+
+
+def _with_local(instrument: Instrument, texts: Path | None) -> Instrument:
+    """The instrument with the local wording, where the folder has a file of its name."""
+    if texts is None:
+        return instrument
+    files = [texts / f"{instrument.id}{suffix}" for suffix in SUFFIXES]
+    file = next((one for one in files if one.is_file()), None)
+    return instrument if file is None else with_texts(instrument, file)
 
 
 def forbidden_uses(study: StudyFile, folder: Path) -> dict[str, tuple[str, ...]]:

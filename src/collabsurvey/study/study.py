@@ -31,6 +31,7 @@ from collabsurvey.study.reading import (
     read_study_data,
     scales_by_questionnaire,
 )
+from collabsurvey.study.relations import check_relations
 from collabsurvey.study.structure import check_structure
 from collabsurvey.study.trust import screened_data
 
@@ -177,6 +178,7 @@ class Study:
         exploratory, structure = analysis.exploratory, analysis.structure
         invariance = analysis.invariance
         parts = scales_by_questionnaire(self.plan, self.folder, responses.instrument)
+        faults.attempt(lambda: check_relations(analysis, responses))
         if exploratory is not None:
             faults.attempt(lambda: check_structure(exploratory, responses, parts))
         if structure.confirms:

@@ -14,11 +14,15 @@ from collabsurvey.reporting.scale_release import ScaleFacts
 from collabsurvey.reporting.sections.change import change_words
 from collabsurvey.reporting.sections.confirm import confirm_words
 from collabsurvey.reporting.sections.invariance import invariance_words
+from collabsurvey.reporting.sections.kinds import kind_words
+from collabsurvey.reporting.sections.meanings import meaning_words
 from collabsurvey.reporting.sections.measures import draft_titles, score_range
+from collabsurvey.reporting.sections.partners import partner_words
 from collabsurvey.reporting.sections.people import answered_words
 from collabsurvey.reporting.sections.reliability import contradictions
 from collabsurvey.reporting.sections.schools import told_apart
 from collabsurvey.reporting.sections.trust import screening_words
+from collabsurvey.reporting.sections.views import view_words
 from collabsurvey.reporting.wording import (
     counted,
     joined,
@@ -40,7 +44,7 @@ FEW_SCALES = 4  # so many means are written out
 
 
 def findings_section(shown: Release) -> Section:
-    """People, screening, scores, change, reliability, structure, schools, models: in that order."""
+    """People, screening, scores, change, reliability, structure, schools, relations, models."""
     said = [
         *_who(shown),
         *screening_words(shown),
@@ -51,6 +55,10 @@ def findings_section(shown: Release) -> Section:
         *confirm_words(shown),
         *invariance_words(shown),
         *_schools(shown),
+        *kind_words(shown),
+        *meaning_words(shown),
+        *view_words(shown),
+        *partner_words(shown),
         *_models(shown),
     ]
     blocks: list[Block] = []

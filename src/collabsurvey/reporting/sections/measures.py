@@ -51,7 +51,8 @@ def scales_section(shown: Release) -> Section:
             Paragraph(
                 f"No score for {quoted(titles, most=len(titles))}: shares of a whole, distances "
                 "between them, and agreement within a group are no single number of a person that "
-                "could be averaged. How often each answer was given is in tables/answers.csv."
+                f"could be averaged. {_where_unscored(shown)}How often each answer was given is in "
+                "tables/answers.csv."
             )
         )
     meanings = tuple((facts.title, _meaning(facts)) for facts in shown.scales if _meaning(facts))
@@ -86,6 +87,16 @@ def scales_section(shown: Release) -> Section:
     return Section("scales", "What was measured", tuple(blocks))
 
 
+def _where_unscored(shown: Release) -> str:
+    """Sections that have the scales without a score."""
+    there = shown.relations
+    sections = [
+        *(["“What kind of relationship”"] if there.kinds else []),
+        *(["“Do we mean the same?”"] if there.meanings else []),
+    ]
+    return f"They have sections of their own: {joined(sections)}. " if sections else ""
+
+
 def not_for_blocks(shown: Release) -> list[Block]:
     """What each instrument says it must not be used for."""
     if not shown.not_for:
@@ -98,7 +109,7 @@ def not_for_blocks(shown: Release) -> list[Block]:
 
 def unaveraged_words(shown: Release) -> str:
     """Why the means of some scales are missing; empty where none are."""
-    titles = [facts.title for facts in shown.scales if not facts.averaged]
+    titles = [f.title for f in shown.scales if not f.averaged and f.about != "partners"]
     if not titles:
         return ""
     word, one = shown.school_word, len(titles) == 1
@@ -107,6 +118,26 @@ def unaveraged_words(shown: Release) -> str:
         f"questionnaire says that {'this scale is' if one else 'these scales are'} about single "
         f"people, and that an average of a {word} is not supported until a study has tested it."
     )
+
+
+def partner_scale_words(shown: Release) -> str:
+    """What a mean of a scale about a partner is, or why it is missing; empty without any."""
+    word = shown.school_word
+    named = [facts.title for facts in shown.scales if facts.about == "partners"]
+    one = [facts.title for facts in shown.scales if facts.about == "partner" and facts.averaged]
+    if named:
+        where = " “Who works with whom” shows them." if shown.relations.dyads else ""
+        return (
+            f"Means of {plural_of(word)} are not shown for {quoted(named, most=len(named))}: "
+            "people answered about several partners, so these scales are about pairs of "
+            f"{plural_of(word)}.{where}"
+        )
+    if one:
+        return (
+            f"{quoted(one, most=len(one))} {'is' if len(one) == 1 else 'are'} about the partner: a "
+            f"mean of a {word} is what its people say of others, and not how the {word} itself is."
+        )
+    return ""
 
 
 def draft_titles(shown: Release) -> list[str]:

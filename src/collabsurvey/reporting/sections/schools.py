@@ -20,7 +20,11 @@ from collabsurvey.reporting.figures import means_name
 from collabsurvey.reporting.groups import SCHOOL, SUPPRESSED, TIME, labels_of, name_order
 from collabsurvey.reporting.icc_release import P_DIGITS, ROUNDED
 from collabsurvey.reporting.sections.change import change_blocks
-from collabsurvey.reporting.sections.measures import draft_titles, unaveraged_words
+from collabsurvey.reporting.sections.measures import (
+    draft_titles,
+    partner_scale_words,
+    unaveraged_words,
+)
 from collabsurvey.reporting.sections.people import MOST_ROWS, hidden_mark, suppression_words
 from collabsurvey.reporting.sections.technical import not_calculated, technical
 from collabsurvey.reporting.wording import interval, joined, plural_of
@@ -46,6 +50,8 @@ def schools_section(shown: Release) -> Section:
             )
         )
     if said := unaveraged_words(shown):
+        blocks.append(Paragraph(said, "note"))
+    if shown.means and (said := partner_scale_words(shown)):
         blocks.append(Paragraph(said, "note"))
     if shown.icc is not None and not shown.icc.empty:
         blocks += _icc_blocks(shown, shown.icc)
