@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from collabsurvey.scoring import score as score
     from collabsurvey.simulation import simulate_cohort as simulate_cohort
     from collabsurvey.study import Study as Study
+    from collabsurvey.validation import validate as validate
 
 __version__ = "0.1.0"
 
@@ -59,6 +60,7 @@ _HOMES = {
     "screen": "quality",
     "simulate_cohort": "simulation",
     "Study": "study",
+    "validate": "validation",
 }
 _SUBPACKAGES = (
     "dimensionality",
@@ -78,8 +80,6 @@ _SUBPACKAGES = (
     "validation",
 )
 
-_LATER = ("validate",)
-
 __all__ = [*_HOMES, *_SUBPACKAGES, "__version__"]  # noqa: PLE0604
 
 
@@ -88,8 +88,7 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module(f"collabsurvey.{_HOMES[name]}"), name)
     if name in _SUBPACKAGES:
         return import_module(f"collabsurvey.{name}")
-    later = " yet: it is not part of this version" if name in _LATER else ""
-    raise AttributeError(f"module 'collabsurvey' has no attribute {name!r}{later}")
+    raise AttributeError(f"module 'collabsurvey' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -241,6 +241,60 @@ def test_texts_that_changed_places() -> None:
     assert said(result, "It was the text of t.s.01.")
 
 
+def test_texts_that_differ_in_a_word_and_changed_places() -> None:
+    """Each is reworded in one word of six only, but it is the question of the other item."""
+    was = ("We listen carefully to {own_school}.", "We bring up problems.")
+    words = ("We solve big problems at {own_school}.", "We solve small problems at {own_school}.")
+    before = edited(*zip(was, words, strict=True))
+    result = diff(before, edited(*zip(was, reversed(words), strict=True)))
+    assert result.scale("t.safe.mean").comparable == "no"
+    assert said(result, "t.s.01 is another question")
+    assert said(result, "It was the text of t.s.03.")
+    other = (words[0], "We solve tiny problems at {own_school}.")
+    reworded = diff(before, edited(*zip(was, other, strict=True)))
+    assert reworded.scale("t.safe.mean").comparable == "with care"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "part"),
+    [
+        ("value: 0.8", "value: 0.9", "evidence"),
+        ("evidence:\n", "norms:\n  - {id: n1, score: t.safe.mean, n: 100, mean: 3, sd: 1, "
+         "population: staff}\nevidence:\n", "norms"),
+    ],
+)  # fmt: skip
+def test_what_is_known_of_a_version_needs_no_new_one(old: str, new: str, part: str) -> None:
+    result = compared((old, new))
+    assert result.all_comparable
+    assert said(result, f"under: {part}. They are about a version, so this needs no new one.")
+    assert (result.version.needed, result.version.verdict) == ("none", "right")
+    assert "Only what is known of this version has changed" in result.version.sentence
+    assert compared((old, new), version="1.2.4").version.verdict == "larger than needed"
+
+
+def test_another_use_is_a_patch() -> None:
+    result = compared(("not_for: [ranking]", "not_for: [ranking, hiring]"))
+    assert (result.version.needed, result.version.verdict) == ("patch", "too small")
+    assert said(result, "The file says other things under: use.")
+
+
+def test_order_of_questions_and_words_about_a_slot() -> None:
+    raw = _copy(RAW)
+    raw["items"].insert(0, raw["items"].pop(6))  # the first card before everything
+    result = diff(OLD, read_instrument(yaml.safe_dump(raw, allow_unicode=True)))
+    assert said(result, "The questions are asked in another order, from t.c.01 on.")
+    assert result.version.needed == "patch"
+    raw = _copy(RAW)
+    raw["slots"]["partner"]["description"] = "the school they visit"
+    result = diff(OLD, read_instrument(yaml.safe_dump(raw, allow_unicode=True)))
+    assert said(result, "The slot {partner} is described otherwise: “” → “the school they visit”.")
+    assert not said(result, "Notes on the items")
+    raw = _copy(RAW)
+    raw["items"][0]["since"] = "1.1.0"
+    result = diff(OLD, read_instrument(yaml.safe_dump(raw, allow_unicode=True)))
+    assert said(result, "Also changed: since of items.")
+
+
 def test_slot_renamed_and_slot_swapped() -> None:
     renamed = compared(("partner", "other_school"))
     assert renamed.all_comparable

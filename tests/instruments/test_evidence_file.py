@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,11 @@ from collabsurvey.instruments.folder import CANDIDATES, shipped_paths
 from collabsurvey.instruments.model import Evidence
 from collabsurvey.instruments.rungs import (
     MISSING,
+    NextRung,
     holding_back,
     next_rung,
     rung_of,
+    rung_sentences,
     what_is_missing,
 )
 
@@ -144,6 +147,30 @@ def test_records_added_later_stand_behind_the_others(file: Path) -> None:
     assert "The id 'ev-2026-01' was taken: the record is 'ev-2026-03' in the file." in got.notes
     assert kept(before, file.read_text(encoding="utf-8")) == []
     assert [one.id for one in got.instrument.evidence] == [f"ev-2026-0{j}" for j in (1, 2, 3)]
+
+
+def test_numbers_stay_in_order_where_some_are_taken(file: Path) -> None:
+    """01 and 02 are in the file; 01 to 03 of the second study become 03 to 05."""
+    add_evidence(file, content())
+    study = [record(value=v, ci=[0.75, 0.95], name=f"ev-2026-0{j}") for j, v in
+             ((1, 0.81), (2, 0.82), (3, 0.83))]  # fmt: skip
+    kept_id = record(value=0.9, ci=[0.85, 0.95], name="by-hand")
+    got = add_evidence(file, [*study, kept_id])
+    assert [one.id for one in got.records] == ["ev-2026-03", "ev-2026-04", "ev-2026-05", "by-hand"]
+    assert [one.value for one in got.records] == [0.81, 0.82, 0.83, 0.9]
+    assert got.notes == (
+        "Ids were taken: 3 records, 'ev-2026-01' to 'ev-2026-03', are 'ev-2026-03' to "
+        "'ev-2026-05' in the file, in the same order.",
+    )
+
+
+def test_scores_that_lack_the_same_share_a_sentence() -> None:
+    one = NextRung("a", None, "draft", "content_reviewed", ("A content record.",))
+    two, other = replace(one, score="b"), replace(one, score="c", missing=("Interviews.",))
+    assert rung_sentences([one, other, two]) == [
+        "a, b: draft. For 'content_reviewed' each lacks: A content record.",
+        "c: draft. For 'content_reviewed' it lacks: Interviews.",
+    ]
 
 
 LIST = """\
@@ -599,8 +626,8 @@ def test_what_a_score_lacks_in_plain_sentences() -> None:
     assert "1 of 1 scores stays at 'draft': team.safety" in holding_back(next_rung(instrument()))
     few = instrument(record("content", "S-CVI/Ave", 4, value=0.9), content()[1])
     assert what_is_missing(few, few.evidence[0].claim) == (
-        "A content record with 6 or more raters, the verdict 'supports', and I-CVI of 0.78 or "
-        "S-CVI of 0.90 at least; ev-2026-01 falls short of it.",
+        "A content record with 6 or more raters, the verdict 'supports', and I-CVI of 0.78 at "
+        "least for every item and S-CVI of 0.90 at least; ev-2026-01 falls short of it.",
     )
     against = record("response_process", "interviews", 9, name="ev-9", verdict="against")
     found = instrument(*content(), against)

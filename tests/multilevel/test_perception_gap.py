@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+from scipy import stats
 
 import collabsurvey as cs
 from collabsurvey.errors import (
@@ -21,7 +22,13 @@ from collabsurvey.errors import (
     WeightsNotAppliedError,
 )
 from collabsurvey.multilevel.perception_gap import perception_gap
-from collabsurvey.multilevel.perception_gap_schools import Side, categories, correlation, welch
+from collabsurvey.multilevel.perception_gap_schools import (
+    Side,
+    categories,
+    correlation,
+    spread,
+    welch,
+)
 from collabsurvey.responses import Responses
 
 RTOL = 1e-10
@@ -72,17 +79,21 @@ def check_by_hand(frame: pd.DataFrame) -> None:
     assert frame["n_first"].tolist() == [2, 1, 0, 3]
     assert frame["n_second"].tolist() == [3, 2, 2, 2]
     assert_allclose(frame["gap"], [4.5 - 3, 3 - 4, NA, 3 - 4])
-    # a: variances 1/2 and 1; b: the head's answer is given; d: variances 3 and 0.
-    v = [1 / 2 / 2, 1 / 3]
-    df = [(v[0] + v[1]) ** 2 / (v[0] ** 2 / 1 + v[1] ** 2 / 2), 1, NA, 2]
-    assert_allclose(frame["se"], np.sqrt([v[0] + v[1], 2 / 2, NA, 3 / 3]), rtol=RTOL)
+    # a: variances 1/2 and 1; b: the head's answer is given; d: variances 3 and, since two
+    # teachers who say the same are no proof that teachers never differ, that of all people:
+    # sums of squares 2.5 + 2 + 6 on 7 degrees of freedom (leaders alone would have only 3).
+    v, w = [1 / 2 / 2, 1 / 3], [3 / 3, 1.5 / 2]
+    df = [(v[0] + v[1]) ** 2 / (v[0] ** 2 / 1 + v[1] ** 2 / 2), 1, NA]
+    df += [(w[0] + w[1]) ** 2 / (w[0] ** 2 / 2 + w[1] ** 2 / 7)]
+    assert_allclose(frame["se"], np.sqrt([v[0] + v[1], 2 / 2, NA, w[0] + w[1]]), rtol=RTOL)
     assert_allclose(frame["df"], df, rtol=RTOL)
-    reach = [12.706204736, 4.302652730]  # t of 1 and of 2 at .975
-    assert_allclose(frame.loc[["b", "d"], "ci_high"], [-1 + reach[0], -1 + reach[1]], rtol=1e-9)
+    assert frame["sd_borrowed"].tolist() == [False, False, False, True]
+    assert_allclose(frame.loc["b", "ci_high"], -1 + 12.706204736, rtol=1e-9)  # t of 1 at .975
+    assert_allclose(frame.loc["d", "ci_high"], -1 + stats.t.ppf(0.975, df[3]) * np.sqrt(1.75))
     # Sums of squares 1/2 + 2, 0 + 2, 6 + 0 on 1 + 2, 0 + 1, 2 + 1 degrees of freedom.
     sd = np.sqrt((2.5 + 2 + 6) / 7)
     assert_allclose(frame["gap_sd"], [1.5 / sd, -1 / sd, NA, -1 / sd], rtol=RTOL)
-    assert_allclose(frame.loc["d", "gap_sd_high"], (-1 + reach[1]) / sd, rtol=1e-9)
+    assert_allclose(frame.loc["d", "gap_sd_high"], frame.loc["d", "ci_high"] / sd, rtol=1e-9)
     assert frame["category"].tolist() == ["over-rates", "under-rates", "", "under-rates"]
     assert frame["identifies_one"].tolist() == [False, True, False, False]
     assert frame["below_min_n"].all()
@@ -103,9 +114,11 @@ def test_espoused_and_lived_by_hand(engine: Any) -> None:
     r = np.corrcoef([4.5, 3, 3], [3, 4, 4])[0, 1]
     assert_allclose(whole["correlation"], r, rtol=RTOL)
     text = " ".join(result.notes)
-    assert "Only teacher, so no gap: the school c" in text
+    assert "Only teacher, so no gap, by school: c" in text
+    assert "beyond the largest possible gap of 4, because there are too few" in text
+    assert "takes the spread in all schools (sd_borrowed): d" in text
     assert "taken as given, so the interval is about the other side only: b" in text
-    assert "must not be published, nor the gap made of it (identifies_one): the school b" in text
+    assert "must not be published, nor the gap made of it (identifies_one), by school: b" in text
     assert "Edwards, 2001" in text and "does not say who is right" in text
 
 
@@ -149,31 +162,109 @@ def test_order_of_rows_does_not_count(rows: list[Any], random: Any) -> None:
         )
 
     first, second = sides(rows)
-    gap, se, df = welch(first, second)
+    gap, se, df, _ = welch(first, second)
     there, back = welch(*sides(random.sample(rows, len(rows)))), welch(second, first)
-    for ours, theirs, turned, sign in zip((gap, se, df), there, back, (-1, 1, 1), strict=True):
+    for ours, theirs, turned, sign in zip(
+        (gap, se, df), there[:3], back[:3], (-1, 1, 1), strict=True
+    ):
         np.testing.assert_array_equal(ours, theirs)
         assert_allclose(ours, sign * turned, rtol=1e-12)
     known = ~np.isnan(se)
     assert (known == (~np.isnan(gap) & ((first.n > 1) | (second.n > 1)))).all()
-    # Between the smaller side's degrees of freedom and all of them (Welch, 1947).
+    # Between the smaller side's degrees of freedom and all of them (Welch, 1947), or those of
+    # the spread in all schools, which may take the place of a side's own.
     least = np.fmin(first.df, second.df)[known]
-    most = (np.nan_to_num(first.df) + np.nan_to_num(second.df))[known]
+    borrowed = max(df for _, df in spread(first, second))
+    most = np.nan_to_num(np.fmax(first.df, borrowed))[known]
+    most += np.nan_to_num(np.fmax(second.df, borrowed))[known]
     assert (df[known] >= least - 1e-9).all() and (df[known] <= most + 1e-9).all()
 
 
 def test_welch_is_that_of_scipy() -> None:
-    from scipy import stats
-
     rng = np.random.default_rng(6)
     a, b = rng.normal(0, 1, 12), rng.normal(0.4, 2, 30)
     school = np.zeros(42, dtype=np.int64)
     first = Side.of(np.r_[a, np.full(30, NA)], school, 1)
     second = Side.of(np.r_[np.full(12, NA), b], school, 1)
-    gap, se, df = welch(first, second)
+    gap, se, df, borrowed = welch(first, second)
+    assert not borrowed.any()
     theirs = stats.ttest_ind(a, b, equal_var=False)
     assert_allclose(gap / se, theirs.statistic, rtol=1e-10)
     assert_allclose(df, theirs.df, rtol=1e-10)
+
+
+def sides_of(first: list[list[float]], second: list[list[float]]) -> tuple[Side, Side]:
+    """Values of each school on both sides."""
+    n = len(first)
+    made = []
+    for values in (first, second):
+        code = np.repeat(np.arange(n), [len(x) for x in values])
+        made.append(Side.of(np.concatenate([np.array(x, dtype=float) for x in values]), code, n))
+    return made[0], made[1]
+
+
+STAFF = [3, 3, 4, 3, 2, 4, 3, 3, 4, 3]
+
+
+def test_two_heads_who_agree_make_no_narrow_interval() -> None:
+    """Heads 4 and 4, staff 3.2 with a sum of squares of 3.6 on 9 degrees of freedom.
+
+    The spread of all is 3.6 on 1 + 9; so the error is .36 / 2 for heads, .4 / 10 for staff.
+    """
+    gap, se, df, borrowed = welch(*sides_of([[4, 4]], [STAFF]))
+    assert_allclose([gap[0], se[0] ** 2], [0.8, 0.18 + 0.04], rtol=RTOL)
+    assert_allclose(df, 0.22**2 / (0.18**2 / 10 + 0.04**2 / 9), rtol=RTOL)
+    assert borrowed.tolist() == [True]
+
+
+def test_a_side_with_enough_pairs_lends_its_own_spread() -> None:
+    """Five pairs of heads: four differ by 1 (sums of squares 1/2), so .4 on 5."""
+    heads = [[4.0, 4.0], *[[3.0, 4.0]] * 4]
+    first, second = sides_of(heads, [STAFF] * 5)
+    assert_allclose(spread(first, second), [(0.4, 5), (0.4, 45)], rtol=RTOL)
+    _, se, df, borrowed = welch(first, second)
+    assert borrowed.tolist() == [True, False, False, False, False]
+    assert_allclose(se[0] ** 2, 0.4 / 2 + 0.4 / 10, rtol=RTOL)
+    assert_allclose(df[0], 0.24**2 / (0.2**2 / 5 + 0.04**2 / 9), rtol=RTOL)
+
+
+def test_limits_of_two_heads_and_ten_staff_cover_the_gap() -> None:
+    """Means of four answers from 1 to 5 in 8 schools; plain Welch limits cover 89 %."""
+    rng = np.random.default_rng(4)
+
+    def means(true: float, n: int) -> Any:
+        latent = rng.normal(true, 0.6, (n, 1)) + rng.normal(0, 0.7, (n, 4))
+        return np.clip(np.round(latent), 1, 5).mean(axis=1)
+
+    true = means(3.6, 200_000).mean() - means(3.0, 200_000).mean()
+    covered, code1, code2 = [], np.repeat(np.arange(8), 2), np.repeat(np.arange(8), 10)
+    for _ in range(400):
+        first = Side.of(means(3.6, 16), code1, 8)
+        second = Side.of(means(3.0, 80), code2, 8)
+        gap, se, df, _ = welch(first, second)
+        covered += (np.abs(gap - true) <= stats.t.ppf(0.975, df) * se).tolist()
+    assert 0.955 <= np.mean(covered) <= 0.985  # .97 in 16 000 schools
+
+
+def test_the_rosier_view_of_what_is_worse_when_high() -> None:
+    """cul.gap: leaders see 2 where staff live 4, so they over-rate their school."""
+    items = [f"cul.gap.0{k}" for k in range(1, 6)]
+    instrument = cs.load_instrument("culture")
+    keys = instrument.keys_of(items)
+    frame = pd.DataFrame({"school": list("aaaa"), "job": ["D", "D", "F", "F"]})
+    for item in instrument.item_ids:
+        frame[item] = NA
+    for item, key in zip(items, keys, strict=True):
+        score = np.array([2.0, 3, 4, 5])
+        frame[item] = score if key == 1 else 6 - score
+    data = cs.from_frame(frame, instrument=instrument, roles=ROLES)
+    result = perception_gap(data, "cul.gap", groups=("D", "F"))
+    assert_allclose(result.to_frame()["gap"], [-2])
+    assert result.to_frame()["category"].tolist() == ["over-rates"]
+    assert result.over_schools()[["n_over", "n_under"]].to_numpy().tolist() == [[1, 0]]
+    assert "High scores of cul.gap are worse" in " ".join(result.notes)
+    assert "cul.gap: D against F by school" in result.summary()
+    assert result.chart().title == "cul.gap: D and F by school"
 
 
 def test_half_of_the_people_or_of_the_gaps() -> None:
@@ -249,7 +340,7 @@ def test_odd_schools() -> None:
     for part in (
         "One person on each side, so no interval: e",
         "without width that says nothing about others: f",
-        "Only head, so no gap: the school g",
+        "Only head, so no gap, by school: g",
         "without school, left out: 1",
         "no category",
         "needs three at least",

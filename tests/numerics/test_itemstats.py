@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -84,11 +85,59 @@ def test_contradicting_items_are_found_and_named() -> None:
     cov = parallel(4, 0.4)
     cov[2, :] *= -1
     cov[:, 2] *= -1
-    assert itemstats.contradicting_items(cov) == (2,)
-    assert itemstats.contradicting_items(parallel(4, 0.4)) == ()
-    sentence = itemstats.contradiction("s", ["a", "b", "c", "d"], cov)
+    assert itemstats.contradicting_items(cov, 100) == (2,)
+    assert itemstats.contradicting_items(parallel(4, 0.4), 100) == ()
+    sentence = itemstats.contradiction("s", ["a", "b", "c", "d"], cov, 100)
     assert sentence.startswith("Scale 's': c (−0.52) correlates negatively")
-    assert itemstats.contradiction("s", list("abcd"), parallel(4, 0.4)) == ""
+    assert itemstats.contradiction("s", list("abcd"), parallel(4, 0.4), 100) == ""
+
+
+def pair(r: float) -> FloatArray:
+    """Two items with this correlation, which is then that of each with the other."""
+    return np.array([[1.0, r], [r, 1.0]])
+
+
+@pytest.mark.parametrize(
+    ("r", "n", "named"),
+    [
+        (-1.0, 2, False),  # two people always correlate perfectly
+        (-0.9, 19, False),
+        (-0.39, 20, True),  # t(18) at .05 is 1.734, so that r has to be below -.378
+        (-0.37, 20, False),
+        (-0.01, 96, False),
+        (-0.17, 96, True),  # t(94) is 1.661: below -.169
+        (-0.16, 96, False),
+        (-0.09, 300, False),  # t(298) is 1.650: below -.0951
+        (-0.10, 300, True),
+        (0.90, 300, False),
+        (-1.0, 20, True),
+    ],
+)
+def test_a_negative_correlation_by_chance_contradicts_nothing(
+    r: float, n: int, named: bool
+) -> None:
+    assert itemstats.contradicting_items(pair(r), n) == ((0, 1) if named else ())
+
+
+def test_of_pairwise_answers_the_fewest_people_of_an_item_count() -> None:
+    cov = parallel(3, 0.4)
+    cov[2, :2] *= -1
+    cov[:2, 2] *= -1
+    counts = np.full((3, 3), 100)
+    assert itemstats.contradicting_items(cov, counts) == (2,)
+    counts[2, 0] = counts[0, 2] = 19
+    assert itemstats.contradicting_items(cov, counts) == ()
+
+
+def test_false_alarms_and_detection_are_as_written() -> None:
+    """1 in 20 for an unrelated item; an item that correlates -.40 with 50 people in 9 of 10."""
+    generator = np.random.default_rng(7)
+    for r, n, expected in ((0.0, 20, 0.05), (-0.4, 50, 0.90), (0.3, 20, 0.002)):
+        x = generator.multivariate_normal([0, 0], pair(r), size=(3000, n))
+        named = [bool(itemstats.contradicting_items(np.cov(one.T), n)) for one in x]
+        # Three standard errors of a share of 3000 samples.
+        reach = 3 * np.sqrt(expected * (1 - expected) / 3000)
+        assert_allclose(np.mean(named), expected, atol=reach)
 
 
 def test_std_error_of_alpha_is_recovered_by_simulation() -> None:

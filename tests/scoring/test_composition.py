@@ -54,7 +54,7 @@ items:
 @cache
 def instrument() -> Instrument:
     def item(name: str, answers: str) -> str:
-        return f"  - {{id: {name}, text: {{en-GB: Which?}}, response: {answers}}}\n"
+        return f"  - {{id: {name}, text: {{en-GB: 'Which of {name}?'}}, response: {answers}}}\n"
 
     items = "".join(item(name, "pick") for name in TRIADS)
     items += "".join(item(name, "points") for name in POINTS) + item("like.1", "agree")
@@ -322,6 +322,49 @@ def test_groups(engine: Any) -> None:
     assert any("Without cluster, and in no group: 1 row." in note for note in result.notes)
     assert "Composition of now by cluster" in result.summary()
     assert result.chart().to_svg().startswith("<svg")
+
+
+def test_two_waves_of_the_same_people_are_no_more_people(engine: Any) -> None:
+    """Three people of a school, one of whom answers at one of two waves only."""
+    people, waves = ["p", "q", "r"] * 2, [1.0] * 3 + [2.0] * 3
+    picks = [*[PICKS[0]] * 3, *[[2.0] * 6] * 2, [NAN] * 6]
+    data = responses(picks, cluster=["a"] * 6, respondent=people, wave=waves, make=engine)
+    result = composition(data, "now")
+    assert any("6 rows of 3 people: rows of each wave are pooled" in note for note in result.notes)
+    group = result.by("cluster", min_n=3)
+    assert (group.n, group.n_rows, group.n_unscored) == ((3,), (5,), (1,))
+    assert group.below_min_n == (False,)
+    assert any("by=['cluster', 'wave']" in note for note in group.notes)
+    assert_allclose(group.mean_shares[0], [0.3, 0.6, 0.1])  # (3 x 3/6 + 0) / 5 and so on
+    apart = result.by(["cluster", "wave"], min_n=3)
+    found = apart.to_frame()
+    assert found["cluster"].tolist() == ["a", "a"]
+    assert [str(one)[0] for one in found["wave"]] == ["1", "2"]
+    assert (apart.n, apart.n_rows) == ((3, 2), (3, 2))
+    assert found["below_min_n"].tolist() == [False, True]
+    assert apart.groups == tuple(f"a · {one}" for one in found["wave"])
+    assert_allclose(found["share.coalition"], [2 / 6, 1])
+    assert any(f"Fewer than 3 people, not to be published: {apart.groups[1]}." == note
+               for note in apart.notes)  # fmt: skip
+    assert "by cluster and wave" in apart.summary() and apart.chart().to_svg()
+
+
+@pytest.mark.parametrize("by", [[], ["cluster", "cluster"]])
+def test_groups_are_named_once(by: Any) -> None:
+    with pytest.raises(OptionError, match="by="):
+        composition(responses(PICKS, cluster=["a"] * 6), "now").by(by)
+
+
+def test_ten_people_are_the_least_group() -> None:
+    data = responses([PICKS[0]] * 19, cluster=["a"] * 10 + ["b"] * 9)
+    assert composition(data, "now").by("cluster").below_min_n == (False, True)
+    with pytest.raises(OptionError, match="min_n=0"):
+        composition(data, "now").by("cluster", min_n=0)
+
+
+def test_one_block_is_the_block() -> None:
+    notes = composition(responses(points=[block(50, 30, 20)]), "given").notes
+    assert notes[0] == "given: 1 of 1 rows have at least 1 of 2 blocks as asked."
 
 
 def test_weights_enter_means_and_centres() -> None:

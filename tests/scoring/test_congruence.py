@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from collabsurvey.errors import DataError
-from collabsurvey.instruments import Instrument, read_instrument
+from collabsurvey.instruments import Instrument, load_instrument, read_instrument
 from collabsurvey.numerics.compositions import aitchison_distance, centre, replace_counts
 from collabsurvey.responses import Responses, from_frame
 from collabsurvey.scoring.congruence import congruence
@@ -43,7 +43,7 @@ items:
 @cache
 def instrument() -> Instrument:
     items = "".join(
-        f"  - {{id: {name}, text: {{en-GB: Which?}}, response: pick}}\n"
+        f"  - {{id: {name}, text: {{en-GB: 'Which of {name}?'}}, response: pick}}\n"
         for name in [*NOW, *WANTED, "other.1"]
     )
     # The types of what is wanted stand in another order: they are matched by name.
@@ -154,6 +154,66 @@ def test_groups(engine: Any) -> None:
     assert_allclose(found["distance_of_centres"], [apart, third], rtol=1e-9)
     assert any("Without cluster, and in no group: 1 row." in note for note in result.notes)
     assert "by cluster" in result.summary() and result.chart().to_svg()
+
+
+def test_limits_of_the_mean_distance() -> None:
+    """Distances a = sqrt(2) ln 3 and 0: mean a / 2, sd a / sqrt(2), t of 1 is 12.706."""
+    data = responses(ROWS[:2], cluster=["a"] * 2)
+    result = congruence(data, "shift").by("cluster")
+    a = math.sqrt(2) * math.log(3)
+    assert_allclose(result.distance_high - result.distance, 12.7062047 * a / 2, rtol=1e-7)
+    assert_allclose(result.distance - result.distance_low, 12.7062047 * a / 2, rtol=1e-7)
+    narrow = congruence(data, "shift").by("cluster", conf_level=0.5)
+    assert_allclose(narrow.distance_high - narrow.distance, a / 2, rtol=1e-9)  # t of 1 at .75 is 1
+    assert "not with 0" in result.chart().description
+    assert result.below_min_n == (True,)
+
+
+@pytest.mark.parametrize(
+    ("roles", "by", "why"),
+    [
+        ({"weight": [1.0, 2.0], "cluster": ["a", "a"]}, "cluster", "No limits of weighted means"),
+        ({"cluster": ["a", "b"], "partnership": ["x", "x"]}, "partnership", "answer alike"),
+    ],
+)
+def test_no_limits_where_people_are_no_draws(roles: Any, by: str, why: str) -> None:
+    result = congruence(responses(ROWS[:2], **roles), "shift").by(by)
+    assert np.isnan(result.distance_low).all() and np.isfinite(result.distance).all()
+    assert any(why in note for note in result.notes)
+
+
+def test_two_waves_of_the_same_people_are_no_more_people() -> None:
+    data = responses([ROWS[0]] * 4, wave=[1, 1, 2, 2], cluster=["a"] * 4)
+    data = data.replace(frame=data.frame.assign(respondent=["p", "q", "p", "q"]))
+    result = congruence(data, "shift")
+    assert any("4 rows of 2 people" in note for note in result.notes)
+    assert (result.by("cluster").n, result.by("cluster").n_rows) == ((2,), (4,))
+    apart = result.by(["cluster", "wave"])
+    assert (apart.n, apart.keys) == ((2, 2), ("cluster", "wave"))
+    assert np.isnan(result.by("cluster").distance_low).all()
+    assert_allclose(apart.distance_low, math.sqrt(2) * math.log(3))  # nobody differs
+
+
+def test_picks_against_points_are_told_apart() -> None:
+    instrument = load_instrument("relational_context")
+    frame = pd.DataFrame([[1.0] * 6], columns=[f"ctx.now.0{i}" for i in range(1, 7)])
+    for item in instrument.item_ids:
+        frame[item] = frame.get(item, NAN)
+    parts = instrument.scale("ctx.points.wanted").parts
+    for name, points in (("network", 50.0), ("coalition", 30.0), ("unitary", 20.0)):
+        frame[parts[name][0]] = points
+    data = from_frame(frame, instrument=instrument)
+    notes = congruence(data, "ctx.now", "ctx.points.wanted").notes
+    assert any("ctx.now are picks and ctx.points.wanted are points" in note for note in notes)
+    assert not any(
+        "are picks and" in note for note in congruence(data, "ctx.now", "ctx.wanted").notes
+    )
+
+
+def test_no_minus_zero_is_shown() -> None:
+    rows = [((2, 2, 2), (2, 2, 2))]
+    text = congruence(responses(rows, cluster=["a"]), "shift").by("cluster").summary()
+    assert "-0" not in text and "−0" not in text
 
 
 def test_weights_enter_the_means() -> None:

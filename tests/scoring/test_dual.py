@@ -142,7 +142,11 @@ def test_impossible_cuts_are_refused(cut: Any) -> None:
 
 
 def test_a_contradicted_key_is_passed_on() -> None:
+    """Six people could contradict it by chance; 24 do not."""
     frame = FRAME.assign(s2=[1, 2, 4, 5, 3, NAN, 1])
+    assert "Scale 'school'" not in dual_identification(responses(frame), "school", "part").notes[0]
+    frame = pd.concat([frame] * 4, ignore_index=True)
+    frame["respondent"] = range(len(frame))
     with pytest.warns(KeyingWarning, match="Scale 'school'"):
         result = dual_identification(responses(frame), "school", "part")
     assert "Scale 'school'" in result.notes[0]
@@ -156,3 +160,30 @@ def test_what_a_reader_is_shown() -> None:
     assert "Edwards, 2001" in text
     svg = result.chart().to_svg()
     assert all(f"{name}: 20%" in svg for name in QUADRANTS[:4])
+
+
+def test_the_difference_says_its_direction() -> None:
+    """Means 3.0 and 3.4: the second is .4 higher."""
+    notes = " ".join(dual_identification(responses(), "school", "part").notes)
+    assert "Mean difference +0.40, which is part minus school: above 0 people are more" in notes
+
+
+def test_few_people_are_flagged() -> None:
+    result = dual_identification(responses(), "school", "part")
+    assert result.below_min_n
+    assert "Fewer than 10 people, not to be published." in result.notes
+    larger = dual_identification(responses(), "school", "part", min_n=2)
+    assert not larger.below_min_n
+    assert larger.counts()["below_min_n"].tolist() == [True] * 5
+    assert any("in a quadrant" in n and "both (1), first only (1)" in n for n in larger.notes)
+    with pytest.raises(OptionError, match="min_n=0"):
+        dual_identification(responses(), "school", "part", min_n=0)
+
+
+def test_two_waves_of_the_same_people_are_told() -> None:
+    """14 rows of 7 people, of whom 5 have both scores."""
+    frame = pd.concat([FRAME.assign(wave=1), FRAME.assign(wave=2)])
+    data = responses(frame, roles={"respondent": "respondent", "wave": "wave"})
+    result = dual_identification(data, "school", "part", min_n=8)
+    assert (result.n_both_scored, result.below_min_n) == (10, True)
+    assert any("14 rows of 7 people" in note for note in result.notes)

@@ -55,9 +55,9 @@ def instrument_text(name: str = "bfi", formative: str = "") -> str:
     lines.append("items:")
     for scale, items in BFI_KEYS.items():
         for item in items:
-            key = -1 if item.startswith("-") else 1
+            key, name = -1 if item.startswith("-") else 1, item.lstrip("-")
             lines.append(
-                f"  - {{id: {item.lstrip('-')}, text: {{en-US: Words}}, response: six, "
+                f"  - {{id: {name}, text: {{en-US: Words of {name}}}, response: six, "
                 f"construct: c.{scale}, keyed: {key}}}"
             )
     lines.append("scoring:")
@@ -168,7 +168,11 @@ def test_two_scales_on_one_factor_do_not_support_either(resp: Responses) -> None
         evidence(efa(resp, ["agree", "extra"], 1), **ABOUT)
     merged = evidence(efa(resp, ["agree", "extra", "neuro"], 2), **ABOUT)
     assert [one.claim.score for one in merged] == ["agree", "extra", "neuro"]
-    assert [one.verdict for one in merged][:2] == ["against", "against"]
+    # Two factors cannot tell three scales apart, which is no fault of theirs.
+    assert [one.verdict for one in merged][:2] == ["mixed", "mixed"]
+    assert "shares its factor with extra; fewer factors than the 3 scales" in merged[0].method
+    (alone,) = evidence(efa(resp, ["agree", "extra", "neuro"], 2), scale="agree", **ABOUT)
+    assert (alone.verdict, alone.method) == ("mixed", merged[0].method)
     assert "shares its factor with extra" in merged[0].method
 
 
@@ -322,6 +326,14 @@ def test_the_bars_of_the_others() -> None:
     assert rules.judge_explored([True, True], 199, **sound).verdict == "mixed"
     assert rules.judge_explored([True, False], 200, **sound).verdict == "mixed"
     assert rules.judge_explored([False, False, True], 200, **sound).verdict == "against"
+    # Few people, or fewer factors than scales, speak neither for nor against.
+    assert rules.judge_explored([False, False, True], 86, **sound).verdict == "mixed"
+    few = rules.judge_explored([False, False, True], 200, **sound, enough_factors=False)
+    assert few.verdict == "mixed"
+    # A correlation of -.10 is chance with 200 people (-.117 is not), and with any ten.
+    assert rules.judge_items([-0.10, 0.5], n=[200, 200]).verdict == "mixed"
+    assert rules.judge_items([-0.12, 0.5], n=[200, 200]).verdict == "against"
+    assert rules.judge_items([-0.90, 0.5], n=[10, 10]).verdict == "mixed"
     assert rules.judge_number((2,), 2).verdict == "supports"
     assert rules.judge_number((2, 3), 2).verdict == "mixed"
     assert rules.judge_number((3,), 2).verdict == "against"

@@ -35,9 +35,11 @@ from collabsurvey.instruments.records import VERSION
 
 # Keys of a file that no score depends on; a change of them is a patch.
 ABOUT = (
-    "schema_version", "title", "kind", "status", "authors", "citation", "superseded_by",
-    "licence", "constructs", "response_sets", "translations", "evidence", "norms", "use",
+    "schema_version", "title", "kind", "authors", "citation", "superseded_by",
+    "licence", "constructs", "response_sets", "translations", "use",
 )  # fmt: skip
+# What is known of a version: it grows while the version stays what it is.
+KNOWN = ("evidence", "norms", "status")
 MEANINGS: dict[Level, str] = {
     "none": "Nothing has changed",
     "patch": "Only typography or notes have changed",
@@ -81,7 +83,9 @@ def diff(
     they, another slot); such words are known in English only.
 
     Version numbers: major for meaning, words or key, minor for what is added, patch for a
-    slip. Evidence counts within a major version.
+    slip, or for what else the file says, such as its title or what scores are to be used for
+    (`use`). Records of evidence, norms and the status they support need no new version: they
+    are about the version that people answered. Evidence counts within a major version.
     """
     old, new = _loaded("before", before), _loaded("after", after)
     pairs = match_items(old, new)
@@ -110,11 +114,9 @@ def diff(
     others = [*of_all, *aside, *one_sided, *_others(old, new, pairs)]
     same = old.id == new.id
     level = _needed([*others, *(change for one in scales for change in one.changes)])
-    if level == "none" and old.model_dump(exclude={"version"}) != new.model_dump(
-        exclude={"version"}
-    ):
+    if level == "none" and (rest := _rest(old, new)):
         level = "patch"
-        others.append(Change("other", "Notes on the items have changed.", "yes", "patch"))
+        others.append(Change("other", f"Also changed: {listed(rest)}.", "yes", "patch"))
     version = _version(old, new, level)
     return InstrumentDiff(
         before=f"{old.id} {old.version}",
@@ -175,6 +177,13 @@ def _others(old: Instrument, new: Instrument, pairs: Pairs) -> Iterator[Change]:
     for one, other in pairs.slots.items():
         yield Change("slots", f"The slot {{{one}}} is now called {{{other}}}.", "yes", "patch")
     back = pairs.back()
+    for name, slot in old.slots.items():
+        after = new.slots.get(pairs.slots.get(name, name))
+        if after is not None and after.description != slot.description:
+            was, now = (" ".join(one.description.split()) for one in (slot, after))
+            sentence = f"The slot {{{name}}} is described otherwise: “{was}” → “{now}”."
+            yield Change("slots", sentence, "yes", "patch", "", "", was, now)
+    yield from _asked_in(old, new, pairs)
     scored = {item for scale in (*old.scoring, *new.scoring) for item in scale.items}
     for what, names in (
         ("Items added", [one for one in new.item_ids if one not in back]),
@@ -199,6 +208,46 @@ def _others(old: Instrument, new: Instrument, pairs: Pairs) -> Iterator[Change]:
     if about:
         words = listed(key.replace("_", " ") for key in about)
         yield Change("about", f"The file says other things under: {words}.", "yes", "patch")
+    known = [key for key in KNOWN if getattr(old, key) != getattr(new, key)]
+    if known:
+        sentence = (
+            f"The file says other things under: {listed(known)}. They are about a version, so "
+            "this needs no new one."
+        )
+        yield Change("known", sentence, "yes", "none")
+
+
+def _asked_in(old: Instrument, new: Instrument, pairs: Pairs) -> Iterator[Change]:
+    """Where questions stand in another order, though those of each scale do not."""
+    order = [pairs.same[item] for item in old.item_ids if item in pairs.same]
+    now = [item for item in new.item_ids if item in set(order)]
+    if order == now:
+        return
+    for scale in new.scoring:
+        inside = set(scale.items)
+        if [i for i in order if i in inside] != [i for i in now if i in inside]:
+            return  # the comparison of the scale has said it
+    first = next(a for a, b in zip(now, order, strict=True) if a != b)
+    sentence = f"The questions are asked in another order, from {first} on."
+    yield Change("order", sentence, "yes", "patch")
+
+
+def _rest(old: Instrument, new: Instrument) -> list[str]:
+    """Names of what differs and that nothing else has said: keys of the file and of items."""
+    left_out = {"version", *KNOWN}
+    one, other = old.model_dump(exclude=left_out), new.model_dump(exclude=left_out)
+    found = [key.replace("_", " ") for key in one if key != "items" and one[key] != other[key]]
+    before = {item["id"]: item for item in one["items"]}
+    keys = [
+        key
+        for item in other["items"]
+        for key, value in item.items()
+        if item["id"] in before and before[item["id"]][key] != value
+    ]
+    names = [f"{key.replace('_', ' ')} of items" for key in dict.fromkeys(keys)]
+    if not found and not names and one != other:
+        return ["the order of items"]
+    return found + names
 
 
 def _lower(one: Level, other: Level) -> Level:
@@ -213,6 +262,8 @@ def _version(old: Instrument, new: Instrument, needed: Level) -> VersionJudgemen
     """Judge the version number that was given."""
     stated = [VERSION.fullmatch(one.version) for one in (old, new)]
     why = MEANINGS[needed]
+    if needed == "none" and any(getattr(old, key) != getattr(new, key) for key in KNOWN):
+        why = "Only what is known of this version has changed"
     if old.id != new.id or not all(stated):
         reason = "The instruments differ" if old.id != new.id else "A version is not x.y.z"
         sentence = f"{reason}, so the version numbers say nothing about each other."

@@ -154,6 +154,9 @@ def _text(before: Instrument, one: Item, other: Item, pairs: Pairs) -> Iterator[
             answers = before.response_set(one.id)
             if answers is not None and answers.type == "bipolar":
                 degree = "another"  # the two ends have changed places
+        was = _was_text_of(before, other.id, language, new)
+        if degree == "reworded" and was:
+            degree = "another"  # few words apart, and yet the question of another item
         if degree == "same":
             continue
         words = {
@@ -163,7 +166,7 @@ def _text(before: Instrument, one: Item, other: Item, pairs: Pairs) -> Iterator[
         }[degree]
         sentence = f"{words} ({language}): “{old}” → “{new}”."
         if degree == "another":
-            sentence += _was_text_of(before, other.id, language, new)
+            sentence += was
             sentence += " A text that changes its meaning needs a new id."
         verdict, level = WORDING[degree]
         yield Change("text", sentence, verdict, level, other.id, language, old, new)

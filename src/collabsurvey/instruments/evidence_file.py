@@ -30,10 +30,12 @@ from collabsurvey.instruments.rungs import (
     holding_back,
     next_rung,
     rung_of,
+    rung_sentences,
     why_not_counted,
 )
 
 Ids = Literal["next_free", "keep"]
+NUMBERED = re.compile(r"(ev-\d{4}-)\d{1,9}")
 MARK = "\ufeff"  # byte order mark, which some editors write
 
 
@@ -80,7 +82,7 @@ class AddedEvidence:
             for one in self.records
         ]
         lines += self.notes
-        lines += [one.sentence() for one in self.claims]
+        lines += rung_sentences(self.claims)
         if self.held_back:
             lines.append(self.held_back)
         return "\n".join(lines)
@@ -103,7 +105,8 @@ def add_evidence(
     records : Evidence, a sequence of them, or EvidenceRecords
         From `collabsurvey.validation.evidence` or `read_records`.
     ids : "next_free" or "keep"
-        A record whose id is taken gets the next free one (`ev-2026-03`), or is refused.
+        A record whose id is taken gets the next free one (`ev-2026-03`), and so do those
+        beside it that are numbered like it, so that numbers stay in order; or it is refused.
     simulated : bool
         Whether records of simulated answers may be added. They never move a status; without
         this they are refused, so that nobody adds them unaware.
@@ -228,17 +231,39 @@ def _numbered(
 ) -> tuple[tuple[Evidence, ...], tuple[str, ...]]:
     """Records with ids that nobody has, and what was renamed."""
     taken = {one.id for one in old.evidence}
-    added, notes = [], []
+    starts = {_start(one.id) for one in given if one.id in taken} - {""}
+    # An id that another record of this call keeps is not given away.
+    kept = {one.id for one in given if one.id not in taken and _start(one.id) not in starts}
+    added, moved, seen = [], [], set(taken)
     for record in given:
         name = record.id
-        if name in taken:
-            # An id that another record of this call asks for is not given away.
-            others = {one.id for one in given}
-            name = next_id(taken | others, record.sample.year)
-            notes.append(f"The id {record.id!r} was taken: the record is {name!r} in the file.")
-        taken.add(name)
+        if name in seen or _start(name) in starts:
+            name = next_id(seen | kept, record.sample.year)
+            if name != record.id:
+                moved.append((record.id, name))
+        seen.add(name)
         added.append(record.model_copy(update={"id": name}))
-    return tuple(added), tuple(notes)
+    return tuple(added), _moved_notes(moved)
+
+
+def _start(name: str) -> str:
+    """What numbered ids of one year begin with; "" of an id of another kind."""
+    found = NUMBERED.fullmatch(name)
+    return found.group(1) if found else ""
+
+
+def _moved_notes(moved: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """Which records have another id in the file."""
+    if not moved:
+        return ()
+    if len(moved) == 1:
+        ((old, new),) = moved
+        return (f"The id {old!r} was taken: the record is {new!r} in the file.",)
+    (first, new), (last, newest) = moved[0], moved[-1]
+    return (
+        f"Ids were taken: {len(moved)} records, {first!r} to {last!r}, are {new!r} to {newest!r} "
+        "in the file, in the same order.",
+    )
 
 
 def next_id(taken: Iterable[str], year: int | None = None) -> str:

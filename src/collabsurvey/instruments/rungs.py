@@ -67,6 +67,27 @@ class NextRung:
         return f"{about}. For {self.rung!r} it lacks: {' '.join(self.missing)}"
 
 
+def rung_sentences(rungs: Sequence[NextRung]) -> list[str]:
+    """Say where claims stand and what they lack; those that lack the same share a sentence."""
+    alike: dict[tuple[object, ...], list[NextRung]] = {}
+    for one in rungs:
+        claim = one.claim
+        about = claim and (claim.level, claim.population, claim.language)
+        alike.setdefault((one.status, one.rung, one.missing, about), []).append(one)
+    found = []
+    for same in alike.values():
+        first = same[0]
+        if len(same) == 1:
+            found.append(first.sentence())
+            continue
+        claim = first.claim
+        whom = f" ({claim.level}, {claim.population}, {claim.language})" if claim else ""
+        names = listed([one.score for one in same], most=len(same))
+        lacks = f"For {first.rung!r} each lacks: " if first.rung else ""
+        found.append(f"{names}{whom}: {first.status}. {lacks}{' '.join(first.missing)}".strip())
+    return found
+
+
 def next_rung(instrument: Instrument) -> tuple[NextRung, ...]:
     """Next rung of every score, each taken at its best-supported claim, in the file's order.
 
@@ -244,10 +265,14 @@ def _content_record(records: Sequence[Evidence]) -> tuple[str, ...]:
     sound = unopposed(records, "content")
     if any(r.sample.n >= MIN_RATERS and index_met(r) for r in sound):
         return ()
-    bars = f"I-CVI of {CONTENT_BARS['i_cvi']:.2f} or S-CVI of {CONTENT_BARS['s_cvi']:.2f}"
-    asked = f"{MIN_RATERS} or more raters, the verdict 'supports', and {bars} at least"
+    bars = (
+        f"I-CVI of {CONTENT_BARS['i_cvi']:.2f} at least for every item and S-CVI of "
+        f"{CONTENT_BARS['s_cvi']:.2f} at least"
+    )
+    asked = f"{MIN_RATERS} or more raters, the verdict 'supports', and {bars}"
     if known := [r.id for r in records if r.source_type == "content"]:
-        return (f"A content record with {asked}; {listed(known)} falls short of it.",)
+        falls = "falls" if len(known) == 1 else "fall"
+        return (f"A content record with {asked}; {listed(known)} {falls} short of it.",)
     return (f"A content record: raters judge how relevant each item is, with {asked}.",)
 
 

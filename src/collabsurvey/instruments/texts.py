@@ -75,8 +75,20 @@ def with_texts(instrument: Instrument, path: str | os.PathLike[str]) -> Instrume
 
     Notes
     -----
-    Items may be left out: they stay without text. A label replaces the one the key has for
-    that code. Nothing is written to disk and the licence does not change.
+    A file of wording, here `texts/omnibus_t.yaml`::
+
+        instrument: omnibus_t
+        version: 1.0.0                # optional: the version of the key it was matched to
+        source: "letter of the authors, 3 May 2026"    # where the permission is
+        instructions: {en-GB: "..."}  # optional
+        items:
+          omt.01: {en-GB: "..."}      # id of the key: text by language
+        labels:                       # optional: response set, language, code
+          agree6: {en-GB: {1: "...", 6: "..."}}
+
+    `instrument`, `source` and at least one item are needed. Items may be left out: they stay
+    without text. A label replaces the one the key has for that code. Nothing is written to disk
+    and the licence does not change.
     """
     file = _file_of(instrument, Path(path))
     document = parse(_read(file))

@@ -83,7 +83,9 @@ def perception_gap(
         above (below) the second, in units of the pooled standard deviation of people
         within schools. "gaps": the gap is half a standard deviation of the schools' gaps or
         more above (below) the mean gap, the use in samples of leaders since Atwater &
-        Yammarino (1992), which finds over-rating in about a third of any sample.
+        Yammarino (1992), which finds over-rating in about a third of any sample. To over-rate is
+        to have the rosier view: of constructs that the instrument marks higher_is_worse, the
+        lower score.
     min_n : int
         Schools with fewer people on either side get `below_min_n`; they are kept.
 
@@ -101,9 +103,15 @@ def perception_gap(
     Notes
     -----
     Limits of a school's gap: Welch's t over its people (Welch, 1947,
-    doi:10.1093/biomet/34.1-2.28). Where a side is one person, such as a single head, that
-    person's answer is taken as given: the interval is then about the other side only, with t
-    on its people - 1. The mean gap counts schools equally, with t on schools - 1.
+    doi:10.1093/biomet/34.1-2.28). Two heads who happen to
+    give the same answer would make them far too narrow: where a side's standard deviation is
+    less than half of that of people in all schools with both views, the latter takes its place
+    (`sd_borrowed`), of the same side where it has 4 degrees of freedom over these schools, else of
+    both sides. With 2 heads and 10 staff in each of 8 schools, means of four answers, the 95 %
+    limits then cover 97 % (1 school: 95 to 99 %); plain Welch limits cover 87 to 92 %. Where a
+    side is one person, such as a single head, that person's answer is taken as given: the
+    interval is then about the other side only, with t on its people - 1. The mean gap counts
+    schools equally, with t on schools - 1.
     `gap_sd` divides by the standard deviation of people within school and side, pooled over
     the schools with both views and taken as known. The correlation of the two views over
     schools is lowered by the error of means of few people; its limits are Fisher's.
@@ -146,8 +154,16 @@ def perception_gap(
     schools = group_values(
         tuple(labels[i] for i in present), numeric=column in numeric_columns(responses.frame)
     )
+    worse = _high_is_worse(responses.instrument, sides)
     frame, pooled_sd = school_rows(
-        column, schools, pair[0], pair[1], conf_level=conf_level, band=half_sd_of, min_n=min_n
+        column,
+        schools,
+        pair[0],
+        pair[1],
+        conf_level=conf_level,
+        band=half_sd_of,
+        min_n=min_n,
+        worse=worse,
     )
     whole = overall(frame, pooled_sd, conf_level)
     return PerceptionGapResult(
@@ -169,6 +185,9 @@ def perception_gap(
                 whole,
                 names=names,
                 by=column,
+                scales=tuple(dict.fromkeys(sides)),
+                worse=worse,
+                largest=_largest_gap(responses.instrument, sides, method),
                 band=half_sd_of,
                 min_n=min_n,
                 n_both=n_both,
@@ -230,6 +249,27 @@ def _refuse_other_range(instrument: Instrument, sides: tuple[str, str]) -> None:
         )
 
 
+def _high_is_worse(instrument: Instrument, sides: tuple[str, str]) -> bool:
+    """Whether all that is measured is worse the higher it is."""
+    direction = {one.id: one.direction for one in instrument.constructs}
+    items = [instrument.item(item) for name in sides for item in instrument.scale(name).items]
+    return all(direction.get(item.construct_id or "") == "higher_is_worse" for item in items)
+
+
+def _largest_gap(instrument: Instrument, sides: tuple[str, str], method: str) -> float:
+    """Highest less lowest possible score; infinite where the answers have no known range."""
+    if method == "pomp":
+        return 100.0
+    found = [
+        (scale.rule, instrument.response_set(item))
+        for scale in (instrument.scale(name) for name in sides)
+        for item in scale.items
+    ]
+    if any(rule != "mean" or answers is None for rule, answers in found):
+        return float("inf")
+    return max(answers.high - answers.low for _, answers in found if answers is not None)
+
+
 def _group_column(
     responses: Responses,
     sides: tuple[str, str],
@@ -240,7 +280,9 @@ def _group_column(
     if groups is None:
         if sides[0] == sides[1] or role is not None:
             raise OptionError(
-                "groups", None, allowed=("two groups: groups=('decision_maker', 'front_line')",)
+                "groups",
+                None,
+                allowed=("a pair of values of role, such as ('decision_maker', 'front_line')",),
             )
         return None
     if isinstance(groups, str) or len(groups) != 2:

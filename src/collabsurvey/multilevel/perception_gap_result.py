@@ -24,6 +24,7 @@ OWN_COLUMNS = (
     "df",
     "ci_low",
     "ci_high",
+    "sd_borrowed",
     "gap_sd",
     "gap_sd_low",
     "gap_sd_high",
@@ -41,11 +42,12 @@ class PerceptionGapResult(Result):
     ----------
     schools_frame : pandas.DataFrame
         One row a school: the grouping column, then `n_first mean_first sd_first n_second
-        mean_second sd_second gap se df ci_low ci_high`, the gap and its limits in standard
-        deviations of people within schools (`gap_sd gap_sd_low gap_sd_high`), `category`
-        (over-rates, in agreement, under-rates: the first view against the second; "" where
-        there is no gap), `below_min_n` and `identifies_one`, whether a side is one person.
-        Schools with one side only have no gap.
+        mean_second sd_second gap se df ci_low ci_high`, `sd_borrowed` (a side's people differ so
+        little that the spread in all schools takes the place of theirs), the gap and its limits
+        in standard deviations of people within schools (`gap_sd gap_sd_low gap_sd_high`),
+        `category` (over-rates, in agreement, under-rates: the first view is rosier, alike, less
+        rosy than the second; "" where there is no gap), `below_min_n` and `identifies_one`,
+        whether a side is one person. Schools with one side only have no gap.
     overall_frame : pandas.DataFrame
         One row: `n_schools mean_first mean_second estimate std_error statistic df p_value ci_low
         ci_high` of the mean gap over schools, `estimate_sd` in standard deviations of
@@ -81,6 +83,11 @@ class PerceptionGapResult(Result):
         """One row over all schools with both views; see the class."""
         return self.overall_frame.copy()
 
+    @property
+    def _about(self) -> str:
+        """The scale, where its id is not in the names of the sides."""
+        return f"{self.scales[0]}: " if len(self.scales) == 1 else ""
+
     def table(self) -> Table:
         """Both means of each school, and the gap with its interval."""
         frame = self.schools_frame
@@ -88,10 +95,13 @@ class PerceptionGapResult(Result):
         shown += ["gap", "ci_low", "ci_high", "gap_sd", "category"]
         shown += ["below_min_n", "identifies_one"]
         two = ("mean_first", "mean_second", "gap", "ci_low", "ci_high", "gap_sd")
+        digits = dict.fromkeys(two, 1 if self.method == "pomp" else 2) | {"gap_sd": 2}
+        # Rounded here, and 0 added, so that no -0.00 is shown.
+        rounded = {name: (frame[name].round(digits[name]) + 0.0).tolist() for name in two}
         return Table(
-            title=f"{self.first} against {self.second} by {self.by} "
+            title=f"{self._about}{self.first} against {self.second} by {self.by} "
             f"({self.conf_level:.0%} intervals)",
-            columns={name: frame[name].tolist() for name in shown},
+            columns={name: frame[name].tolist() for name in shown} | rounded,
             notes=self.notes,
             formats=dict.fromkeys(two, ".1f" if self.method == "pomp" else ".2f")
             | {"gap_sd": ".2f"},
@@ -119,7 +129,7 @@ class PerceptionGapResult(Result):
             frame["mean_first"].tolist(),
             frame["mean_second"].tolist(),
             names=(self.first, self.second),
-            title=f"Two views by {self.by}",
+            title=f"{self._about}{self.first} and {self.second} by {self.by}",
             axis=f"mean, {unit} (hollow: fewer than {self.min_n} people on a side)",
             hollow=frame["below_min_n"].tolist(),
         )

@@ -12,7 +12,7 @@ import numpy as np
 from collabsurvey.numerics.agreement import group_moments
 from collabsurvey.numerics.intervals import normal_quantile
 from collabsurvey.numerics.student import critical_value, two_sided_p
-from collabsurvey.numerics.typing import FloatArray, IntArray
+from collabsurvey.numerics.typing import BoolArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 Band = Literal["people", "gaps"]
 OVER, ALIKE, UNDER = "over-rates", "in agreement", "under-rates"
 ROUNDING = 1e-9  # half a standard deviation may be half but for the last digit
+ALIKE_BY_CHANCE = 0.5  # of the sd in all schools: less is taken for agreement by chance
+LEAST_DF = 4  # of a side over all schools, to have a standard deviation of its own
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,27 +53,78 @@ class Side:
         """Standard deviation (G,); NaN below two people."""
         return np.asarray(np.sqrt(self.ss / self.df))
 
-    @property
-    def error2(self) -> FloatArray:
-        """Squared standard error of the mean (G,); NaN below two people."""
-        return np.asarray(self.ss / self.df / np.where(self.n > 0, self.n, np.nan))
+
+@dataclass(frozen=True, eq=False)
+class Errors:
+    """Squared error of both means of G schools, its degrees of freedom, and whose it is.
+
+    first, second : (G,) squared standard errors; NaN for a side of fewer than two people
+    first_df, second_df : (G,)
+    borrowed : (G,) whether a side's standard deviation is that of people in all schools
+    """
+
+    first: FloatArray
+    second: FloatArray
+    first_df: FloatArray
+    second_df: FloatArray
+    borrowed: BoolArray
+
+    @classmethod
+    def of(cls, first: Side, second: Side) -> Errors:
+        """Each school's own spread, but where it is less than half of that in all schools.
+
+        Two heads who give the same answer have a standard deviation of 0, and Welch's limits
+        would be as narrow as if heads never differed.
+        """
+        parts = [
+            (side, *pooled)
+            for side, pooled in zip((first, second), spread(first, second), strict=True)
+        ]
+        found = [_guarded(side, variance, df) for side, variance, df in parts]
+        (v1, df1, low1), (v2, df2, low2) = found
+        return cls(v1, v2, df1, df2, low1 | low2)
 
 
-def welch(first: Side, second: Side) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Gap, its standard error and degrees of freedom (G,); doi:10.1093/biomet/34.1-2.28.
+def spread(first: Side, second: Side) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Variance of people within school, with its degrees of freedom, of each side.
 
-    The answer of a side of one person is given, not drawn: the error is that of the other
-    side. No error where both sides are one person.
+    Over the schools with both views; of both sides together where one has fewer than four
+    degrees of freedom.
+    """
+    both = (first.n > 0) & (second.n > 0)
+    found = [(float(x.ss[both].sum()), float(np.nan_to_num(x.df)[both].sum()))
+             for x in (first, second)]  # fmt: skip
+    if min(df for _, df in found) < LEAST_DF:
+        found = [(sum(ss for ss, _ in found), sum(df for _, df in found))] * 2
+    a, b = ((ss / df if df else 0.0, df) for ss, df in found)
+    return a, b
+
+
+def _guarded(side: Side, variance: float, df: float) -> tuple[FloatArray, FloatArray, BoolArray]:
+    """Squared errors (G,), their degrees of freedom, and where the pooled variance stands."""
+    own = np.full(len(side.n), np.nan)
+    np.divide(side.ss, side.df, out=own, where=side.n > 1)
+    low = (side.n > 1) & (own < ALIKE_BY_CHANCE**2 * variance - ROUNDING)
+    error2 = np.where(low, variance, own) / np.where(side.n > 0, side.n, np.nan)
+    return error2, np.where(low, df, side.df), low
+
+
+def welch(first: Side, second: Side) -> tuple[FloatArray, FloatArray, FloatArray, BoolArray]:
+    """Gap, its standard error and degrees of freedom (G,), and whether a spread is borrowed.
+
+    doi:10.1093/biomet/34.1-2.28. The answer of a side of one person is given, not drawn: the
+    error is that of the other side. No error where both sides are one person.
     """
     gap = first.mean - second.mean
-    v1, v2 = first.error2, second.error2
+    error = Errors.of(first, second)
+    v1, v2 = error.first, error.second
     both = ~np.isnan(gap) & ~(np.isnan(v1) & np.isnan(v2))
     total = np.where(both, np.nan_to_num(v1) + np.nan_to_num(v2), np.nan)
-    below = np.nan_to_num(v1**2 / first.df) + np.nan_to_num(v2**2 / second.df)
+    below = np.nan_to_num(v1**2 / error.first_df) + np.nan_to_num(v2**2 / error.second_df)
     # Where nobody differs from anybody the formula is 0 / 0; all people count.
     everybody = np.nan_to_num(first.df) + np.nan_to_num(second.df)
     df = np.divide(total**2, below, out=everybody, where=both & (below > 0))
-    return gap, np.sqrt(total), np.where(both, df, np.nan)
+    return gap, np.sqrt(total), np.where(both, df, np.nan), both & error.borrowed
 
 
 def within_sd(first: Side, second: Side) -> float:
@@ -92,11 +145,15 @@ def school_rows(
     conf_level: float,
     band: Band,
     min_n: int,
+    worse: bool,
 ) -> tuple[pd.DataFrame, float]:
-    """One row a school, and the pooled standard deviation within schools."""
+    """One row a school, and the pooled standard deviation within schools.
+
+    `worse`: high scores are bad.
+    """
     import pandas as pd
 
-    gap, se, df = welch(first, second)
+    gap, se, df, borrowed = welch(first, second)
     known = ~np.isnan(df)
     reach = np.full(len(gap), np.nan)
     reach[known] = se[known] * critical_value(conf_level, df[known])
@@ -115,10 +172,11 @@ def school_rows(
             "df": df,
             "ci_low": gap - reach,
             "ci_high": gap + reach,
+            "sd_borrowed": borrowed,
             "gap_sd": gap / sd,
             "gap_sd_low": (gap - reach) / sd,
             "gap_sd_high": (gap + reach) / sd,
-            "category": categories(gap, sd, band),
+            "category": categories(gap, sd, band, worse=worse),
         }
     )
     smaller = np.minimum(first.n, second.n)
@@ -127,8 +185,11 @@ def school_rows(
     return frame, sd
 
 
-def categories(gap: FloatArray, within: float, band: Band) -> list[str]:
-    """Half a standard deviation or more above, between, or below; "" where not known."""
+def categories(gap: FloatArray, within: float, band: Band, *, worse: bool = False) -> list[str]:
+    """Half a standard deviation or more rosier, between, or less rosy; "" where not known.
+
+    The rosier view is the higher score, or the lower one where high scores are `worse`.
+    """
     centre, sd = 0.0, within
     if band == "gaps":
         known = gap[~np.isnan(gap)]
@@ -141,7 +202,7 @@ def categories(gap: FloatArray, within: float, band: Band) -> list[str]:
         elif abs(x) < sd / 2 - ROUNDING:
             out.append(ALIKE)
         else:
-            out.append(OVER if x > 0 else UNDER)
+            out.append(OVER if (x > 0) != worse else UNDER)
     return out
 
 

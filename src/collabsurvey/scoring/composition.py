@@ -12,7 +12,7 @@ from collabsurvey.numerics.compositions import BELOW_UNIT, SAME, Prior, closure
 from collabsurvey.responses.engine import Frame, as_narwhals, to_native
 from collabsurvey.responses.responses import Responses, require_responses
 from collabsurvey.scoring.composition_result import CompositionResult
-from collabsurvey.scoring.group_shares import closing_notes
+from collabsurvey.scoring.group_shares import closing_notes, rows_notes
 from collabsurvey.scoring.log_ratios import PRIOR_WORDS, Zeros, check_zeros, with_logs
 from collabsurvey.scoring.rows import some, weight_of
 from collabsurvey.scoring.shares import (
@@ -56,7 +56,9 @@ def composition(
         For zeros of picks. Jeffreys' half a pick a type is the default because a respondent's
         score then does not depend on who else answered, and a type never picked stays below
         one pick however many triads were answered. "gbm" (the default of R's cmultRepl) takes
-        what it expects from the picks of all others and fails if nobody picked a type.
+        what it expects from the picks of all others and fails if nobody picked a type. "gbm"
+        and "sq" can weigh as much as several picks: what would not stay below the respondent's
+        own smallest share above 0 is capped at .65 of that share, as cmultRepl does.
     tolerance : points, optional
         How far a block may be from the total; it is then closed to it. None is one in a
         hundred of the total: three thirds rounded to 33 points add up to 99. A block further
@@ -127,6 +129,7 @@ def composition(
         n_faults={word: int(found[f"fault{number}"]) for number, word in FAULTS.items()},
         notes=(
             *notes_on(made, found, zeros=zeros, prior=prior, unit=unit),
+            *rows_notes(responses),
             *closing_notes(responses),
         ),
     )
@@ -188,10 +191,13 @@ def notes_on(
     where: str = ".faults",
 ) -> list[str]:
     """Sentences on how answers became shares, what was not scored, zeros and ties."""
-    what = "triads answered" if made.picks else "blocks that count"
+    one, more = ("triad answered", "triads answered") if made.picks else ("block", "blocks")
+    enough = (
+        f"at least {made.needed} of {made.n_asked} {more}" if made.n_asked > 1 else f"the {one}"
+    )
     notes = [
-        f"{made.scale.id}: {found['scored']:.0f} of {found['rows']:.0f} rows have at least "
-        f"{made.needed} of {made.n_asked} {what}."
+        f"{made.scale.id}: {found['scored']:.0f} of {found['rows']:.0f} rows have {enough}"
+        f"{'' if made.picks else ' as asked'}."
     ]
     faults = [f"{found[f'fault{k}']:.0f} {word}" for k, word in FAULTS.items()]
     faults = [fault for fault in faults if not fault.startswith("0 ")]

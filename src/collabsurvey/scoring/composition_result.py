@@ -112,9 +112,13 @@ class CompositionResult(Result):
         kept = list(dict.fromkeys(self.responses.roles.values()))
         return faulty_blocks(as_narwhals(self.rows), self.made, kept)
 
-    def by(self, group: str) -> CompositionGroups:
-        """Composition of each group; `group` is a role such as "cluster", or its column."""
-        return group_shares(self.responses, as_narwhals(self.rows), self.made, group)
+    def by(self, group: str | Sequence[str], *, min_n: int = 10) -> CompositionGroups:
+        """Composition of each group, such as "cluster" or ["cluster", "wave"].
+
+        `group` names roles or their columns. Groups with fewer than `min_n` people are kept
+        and flagged; 10 is the least that reports of this package show.
+        """
+        return group_shares(self.responses, as_narwhals(self.rows), self.made, group, min_n)
 
     def table(self) -> Table:
         """One row a type: mean share, centre, respondents for whom it has most."""

@@ -20,7 +20,7 @@ from collabsurvey.scoring.congruence_result import (
     distance_of_centres,
     summed,
 )
-from collabsurvey.scoring.group_shares import closing_notes
+from collabsurvey.scoring.group_shares import closing_notes, rows_notes
 from collabsurvey.scoring.log_ratios import Zeros, check_zeros, with_logs
 from collabsurvey.scoring.rows import some, weight_of
 from collabsurvey.scoring.shares import (
@@ -63,7 +63,10 @@ def congruence(
     Returns
     -------
     CongruenceResult
-        `.to_frame(keep=...)` has one row a respondent, `.by("cluster")` one a group.
+        `.to_frame(keep=...)` has one row a respondent, `.by("cluster")` or `.by(["cluster",
+        "wave"])` one a group. Columns of a respondent start with the id of the distance scale
+        (`ctx.shift.distance`), or with "shift" where two ids are given: `shift.distance`,
+        `shift.moved`, and the change of each type, `shift.network` and so on.
 
     Raises
     ------
@@ -98,7 +101,7 @@ def congruence(
     ]
     _same_types(*pair)
     frame = as_narwhals(responses.frame)
-    notes = []
+    notes = _asked_alike(*pair)
     for made in pair:
         check_unit(unit, made)
         frame = with_modal(with_shares(frame, made), made)
@@ -135,6 +138,18 @@ def _same_types(now: Shares, wanted: Shares) -> None:
         )
     if now.scale.id == wanted.scale.id:
         raise DataError(f"{now.scale.id!r} is named twice. Name what is wanted second.")
+
+
+def _asked_alike(now: Shares, wanted: Shares) -> list[str]:
+    """Say that picks and points were set against each other."""
+    if now.picks == wanted.picks:
+        return []
+    picks, points = (now, wanted) if now.picks else (wanted, now)
+    return [
+        f"{picks.scale.id} are picks and {points.scale.id} are points: a pick moves a share by 1/"
+        f"{picks.n_asked}, and zeros are replaced in another way, so part of the "
+        "distance is the way of asking. Set picks against picks, or points against points."
+    ]
 
 
 def _compared(responses: Responses, frame: Frame, now: Shares, wanted: Shares) -> Frame:
@@ -224,5 +239,5 @@ def _result(
         distance=float(mean[0]),
         distance_of_centres=apart,
         moved=float(mean[1]),
-        notes=(*notes, *closing_notes(responses)),
+        notes=(*notes, *rows_notes(responses), *closing_notes(responses)),
     )

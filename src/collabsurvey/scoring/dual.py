@@ -10,11 +10,12 @@ import narwhals as nw
 
 from collabsurvey.errors import DataError, OptionError
 from collabsurvey.instruments.model import Instrument
+from collabsurvey.moments.respondents import repeated_rows_note
 from collabsurvey.numerics.compositions import SAME
 from collabsurvey.responses.engine import Frame, as_narwhals, collect, to_native
 from collabsurvey.responses.responses import Responses, require_responses
 from collabsurvey.scoring.dual_result import QUADRANTS, WORKING, DualResult
-from collabsurvey.scoring.rows import refuse_taken, weight_of
+from collabsurvey.scoring.rows import check_min_n, refuse_taken, weight_of
 from collabsurvey.scoring.rules import range_of
 from collabsurvey.scoring.scales import score
 from collabsurvey.scoring.shares import flag, sums
@@ -28,6 +29,7 @@ def dual_identification(
     second: str = "rol.partnership",
     *,
     cut: float | tuple[float, float] | None = None,
+    min_n: int = 10,
 ) -> DualResult:
     """How strongly people identify with two things at once, such as school and partnership.
 
@@ -41,6 +43,9 @@ def dual_identification(
         From where a score is high, for both scales or for each. None is the middle of the
         answers, such as 3 of 1 to 5: above it a respondent agrees more than not. It does not
         move with the sample, as a median would, so two schools or waves can be compared.
+    min_n : int
+        Fewer people than this are flagged (`below_min_n`), as a whole and in each quadrant; 10
+        is the least that reports of this package show. Nothing is removed.
 
     Returns
     -------
@@ -62,6 +67,7 @@ def dual_identification(
     Source: Edwards (2001) Ten difference score myths, doi:10.1177/109442810143005.
     """
     require_responses(responses, method="dual_identification")
+    check_min_n(min_n)
     instrument = responses.instrument
     if first == second:
         raise OptionError("second", second, allowed=("a scale other than the first",))
@@ -78,7 +84,7 @@ def dual_identification(
     kept = list(dict.fromkeys(responses.roles.values()))
     refuse_taken(kept, [first, second])
     rows = _placed(scores, kept, first, second, cuts)
-    return _result(responses, (first, second), cuts, rows, ranges[0] or ranges[1], said)
+    return _result(responses, (first, second), cuts, rows, ranges[0] or ranges[1], said, min_n)
 
 
 def _range(instrument: Instrument, name: str) -> tuple[float, float] | None:
@@ -150,6 +156,7 @@ def _result(
     rows: Frame,
     limits: tuple[float, float] | None,
     said: Sequence[str],
+    min_n: int,
 ) -> DualResult:
     x, y = nw.col(f"{WORKING}first"), nw.col(f"{WORKING}second")
     known = ~nw.col(f"{WORKING}difference").is_null()
@@ -175,6 +182,7 @@ def _result(
     spread = found["xx"] * found["yy"] if known_any else 0.0
     correlation = found["xy"] / math.sqrt(spread) if spread > SAME**2 else math.nan
     axis, places = _places(rows, limits)
+    n = tuple(int(found[f"n{j}"]) for j in range(len(QUADRANTS)))
     return DualResult(
         responses=responses,
         first=names[0],
@@ -188,11 +196,16 @@ def _result(
         mean_second=mean_y,
         mean_difference=mean_y - mean_x,
         correlation=correlation,
-        n=tuple(int(found[f"n{j}"]) for j in range(len(QUADRANTS))),
+        n=n,
+        min_n=min_n,
         share=tuple(found[f"w{j}"] / total for j in range(len(QUADRANTS))),
         places=places,
         axis=axis,
-        notes=(*said, *_notes(responses, names, cuts, (mean_x, mean_y), correlation)),
+        notes=(
+            *said,
+            *_notes(responses, names, cuts, (mean_x, mean_y), correlation),
+            *_size_notes(responses, n, min_n),
+        ),
     )
 
 
@@ -232,7 +245,12 @@ def _notes(
             if math.isnan(correlation)
             else f"correlation {correlation:.2f}".replace("-", "−")
         )
-        notes.append(f"Mean of {first} {means[0]:.2f}, of {second} {means[1]:.2f}; {together}.")
+        more = f"{means[1] - means[0] + 0.0:+.2f}".replace("-", "−").replace("−0.00", "0.00")
+        notes.append(
+            f"Mean of {first} {means[0]:.2f}, of {second} {means[1]:.2f}; {together}. Mean "
+            f"difference {more}, which is {second} minus {first}: above 0 people are more at home "
+            f"in {second}."
+        )
     notes.append(
         "The difference and the quadrants describe. In a model put both scores, never their "
         "difference alone: it forces equal and opposite effects (Edwards, 2001)."
@@ -242,3 +260,19 @@ def _notes(
     if responses.synthetic:
         notes.append("Synthetic data: drawn by a computer, no evidence about any school.")
     return tuple(notes)
+
+
+def _size_notes(responses: Responses, n: Sequence[int], min_n: int) -> list[str]:
+    """Who stands in several rows, and whom small numbers could expose."""
+    notes = []
+    if repeated := repeated_rows_note(responses):
+        notes.append(f"{repeated} Take one wave at a time to count people.")
+    few = [f"{name} ({k})" for name, k in zip(QUADRANTS, n, strict=True) if 0 < k < min_n]
+    if 0 < sum(n) < min_n:
+        notes.append(f"Fewer than {min_n} people, not to be published.")
+    elif few:
+        notes.append(
+            f"Fewer than {min_n} people in a quadrant, which may tell who they are where few were "
+            f"asked: {', '.join(few)}."
+        )
+    return notes

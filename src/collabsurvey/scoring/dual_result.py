@@ -37,6 +37,7 @@ class DualResult(Result):
     mean_first, mean_second, mean_difference : over these, weighted where there is a weight role
     correlation : Pearson's, between the two scores; NaN where one does not vary
     n, share : (5,) rows in each of `QUADRANTS`; their share, weighted where there is a weight
+    min_n : the least number of people that is not flagged
     places : (x, y, n) for the chart: how many rows lie about there
     """
 
@@ -54,6 +55,7 @@ class DualResult(Result):
     correlation: float
     n: tuple[int, ...]
     share: tuple[float, ...]
+    min_n: int
     places: tuple[tuple[float, float, int], ...]
     axis: tuple[float, float]
     notes: tuple[str, ...]
@@ -75,11 +77,18 @@ class DualResult(Result):
         ]
         return beside(self.responses, as_narwhals(self.rows), keep, columns)
 
+    @property
+    def below_min_n(self) -> bool:
+        """Whether fewer than `min_n` people have both scores."""
+        return min(self.n_both_scored, self.responses.n_respondents) < self.min_n
+
     def counts(self) -> pd.DataFrame:
-        """One row a quadrant: `quadrant`, `n`, `share`."""
+        """One row a quadrant: `quadrant`, `n`, `share`, `below_min_n`."""
         import pandas as pd
 
-        return pd.DataFrame({"quadrant": QUADRANTS, "n": self.n, "share": self.share})
+        small = [n < self.min_n for n in self.n]
+        columns = {"quadrant": QUADRANTS, "n": self.n, "share": self.share, "below_min_n": small}
+        return pd.DataFrame(columns)
 
     def table(self) -> Table:
         """One row a quadrant."""

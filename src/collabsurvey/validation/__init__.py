@@ -6,6 +6,7 @@ from collabsurvey.validation.content_validity_result import ContentValidityResul
 from collabsurvey.validation.evidence import evidence
 from collabsurvey.validation.evidence_of_scales import ScaleEvidence, evidence_of_scales
 from collabsurvey.validation.impact import ImpactResult, impact
+from collabsurvey.validation.plan import ValidationResult, validate
 from collabsurvey.validation.who_is_missing import MissingnessModel, who_is_missing
 
 __all__ = [
@@ -13,10 +14,12 @@ __all__ = [
     "ImpactResult",
     "MissingnessModel",
     "ScaleEvidence",
+    "ValidationResult",
     "content_sheet",
     "content_validity",
     "evidence",
     "evidence_of_scales",
     "impact",
+    "validate",
     "who_is_missing",
 ]

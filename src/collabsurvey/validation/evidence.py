@@ -32,7 +32,7 @@ def evidence(
     *,
     study: str,
     use: str,
-    population: str = "",
+    population: str | None = None,
     language: str | None = None,
     responses: Answers | None = None,
     instrument: Instrument | str | None = None,
@@ -66,8 +66,9 @@ def evidence(
         What the score is to be used for: "research", "group_feedback", "individual". The bar of
         reliability depends on it.
     population, language : str
-        Who was asked ("uk_teachers") and in which language; the language may be left out where
-        the items have one only. Write them alike in all records: only then do they add up.
+        Who was asked ("uk_teachers"), needed unless `simulated`; and in which language, which
+        may be left out where the items have one only. Write them alike in all records: only
+        then do they add up.
     responses : Responses
         The answers behind the result. Needed except for `efa` and `retention`, which hold theirs,
         and for content validity; for a retest the first occasion, or both as a tuple.
@@ -109,8 +110,10 @@ def evidence(
 
     Notes
     -----
-    Verdicts: `evidence_rules`. The people counted are different respondents, not rows: somebody
-    who answered about three partners counts once.
+    Verdicts: `evidence_rules`. Missingness is a record of the kind response_process, because
+    blanks may come from a question that is not understood; it is mixed at best and never stands
+    in for interviews in which people say how they understand it. The people counted are
+    different respondents, not rows: somebody who answered about three partners counts once.
     """
     for name, text in (("study", study), ("use", use)):
         if not isinstance(text, str) or not text.strip():
@@ -118,7 +121,8 @@ def evidence(
     if verdict is not None and verdict not in get_args(Verdict):
         raise OptionError("verdict", verdict, allowed=get_args(Verdict))
     if not simulated and (not isinstance(population, str) or not population.strip()):
-        raise OptionError("population", population, allowed=("whom you asked, 'uk_teachers'",))
+        allowed = ("whom you asked, such as 'uk_teachers'", "nobody, with simulated=True")
+        raise OptionError("population", population, allowed=allowed)
     found: list[tuple[Finding, Asked]] = []
     for one in _results(result):
         asked = _asked(one, responses, instrument, use=use, weeks=weeks_apart, scale=scale)

@@ -110,7 +110,7 @@ def read_items(result: ItemAnalysisResult, asked: Asked) -> list[Finding]:
             n=size.n_people,
             n_groups=size.n_groups,
             method=f"{len(items)} items, {rows_of(result.missing)}; lowest in {items[weakest]}",
-            judged=rules.judge_items(rest, reason),
+            judged=rules.judge_items(rest, reason, n_used),
         ),
         Finding(
             score=scale.id,

@@ -15,7 +15,14 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Literal
 
+import numpy as np
+
 from collabsurvey.instruments.evidence import CONTENT_BARS, MIN_RETEST, MIN_RETEST_VALUE
+from collabsurvey.numerics.itemstats import (
+    BY_CHANCE,
+    LEAST_TO_CONTRADICT,
+    negative_beyond_chance,
+)
 
 Verdict = Literal["supports", "mixed", "against"]
 VERDICTS: tuple[Verdict, ...] = ("against", "mixed", "supports")
@@ -86,10 +93,13 @@ def judge_retest(value: float, high: float, n: int, weeks: float) -> Judgement:
     return Judgement(found, rule)
 
 
-def judge_items(item_rest: Sequence[float], why_not: str = "") -> Judgement:
+def judge_items(
+    item_rest: Sequence[float], why_not: str = "", n: Sequence[float] | None = None
+) -> Judgement:
     """Every item goes with the others; a negative one contradicts the key.
 
-    `why_not` says why items need not go together, where they need not.
+    `why_not` says why items need not go together, where they need not; `n` has the people
+    behind each correlation, of whom a few make a negative one by chance.
     """
     if why_not:
         return Judgement("mixed", f"mixed, because {why_not}")
@@ -97,8 +107,11 @@ def judge_items(item_rest: Sequence[float], why_not: str = "") -> Judgement:
         f"supports where every item-rest correlation is {LEAST_ITEM_REST:.2f} or more, against "
         "where one is negative"
     )
-    low = min(item_rest)
-    return Judgement(_three(low >= LEAST_ITEM_REST, low >= 0), rule)
+    bad = min(item_rest) < 0
+    if n is not None:
+        rule += f" beyond chance (one-sided p below {BY_CHANCE:.2f}, {LEAST_TO_CONTRADICT} people)"
+        bad = bool(negative_beyond_chance(np.array(item_rest), np.array(n)).any())
+    return Judgement(_three(min(item_rest) >= LEAST_ITEM_REST, not bad), rule)
 
 
 def judge_missing(shares: Sequence[float]) -> Judgement:
@@ -112,17 +125,23 @@ def judge_missing(shares: Sequence[float]) -> Judgement:
     return Judgement("mixed", rule)
 
 
-def judge_explored(own: Sequence[bool], n: int, *, sound: bool, testable: bool) -> Judgement:
-    """Items of a scale that load on a factor of their own, one entry an item."""
+def judge_explored(
+    own: Sequence[bool], n: int, *, sound: bool, testable: bool, enough_factors: bool = True
+) -> Judgement:
+    """Items of a scale that load on a factor of their own, one entry an item.
+
+    Few people, an unsound solution or fewer factors than scales show neither that a scale has
+    a factor of its own nor that it has none.
+    """
     rule = (
         f"supports where every item loads {LEAST_LOADING:.2f} or more, in the direction of its "
         "key, on one factor that is the scale's own, from "
-        f"{LEAST_FACTORED} people or more and a sound solution; against where most items do not"
+        f"{LEAST_FACTORED} people or more and a sound solution; against where most items do not; "
+        "mixed with fewer people, an unsound solution or fewer factors than scales"
     )
-    found = _three(all(own), 2 * sum(own) >= len(own))
-    if n < LEAST_FACTORED or not sound or not testable:
-        found = lowest([found, "mixed"])
-    return Judgement(found, rule)
+    if n < LEAST_FACTORED or not (sound and testable and enough_factors):
+        return Judgement("mixed", rule)
+    return Judgement(_three(all(own), 2 * sum(own) >= len(own)), rule)
 
 
 def judge_number(suggested: Sequence[int], wanted: int) -> Judgement:

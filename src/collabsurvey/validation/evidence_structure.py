@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import isfinite, nan
 from typing import Any
 
@@ -36,10 +37,14 @@ def read_efa(result: EfaResult, asked: Asked) -> list[Finding]:
     """Whether the items of each scale load on a factor of their own."""
     correlations = result.correlations
     size = size_of(asked, result.items, correlations.missing, result.n, exact=False)
-    scales = reflective(asked, scales_in(asked, result.items, single=result.n_factors == 1))
+    single = result.n_factors == 1
+    scales = reflective(asked, scales_in(asked, result.items, single=single))
+    # A scale shares a factor with any that was analysed, whichever of them are asked about.
+    whole = replace(asked, scales=None)
+    together = reflective(whole, scales_in(whole, result.items, single=single))
     loadings = result.loadings.to_numpy()
     place = {item: j for j, item in enumerate(result.items)}
-    own = {scale.id: _main_factor(loadings[[place[i] for i in scale.items]]) for scale in scales}
+    own = {one.id: _main_factor(loadings[[place[i] for i in one.items]]) for one in together}
     sound = result.converged and result.rotation_converged and not result.heywood
     found = []
     for scale in scales:
@@ -57,6 +62,8 @@ def read_efa(result: EfaResult, asked: Asked) -> list[Finding]:
         )
         if shared:
             how += f"; shares its factor with {', '.join(shared)}"
+        if len(together) > result.n_factors:
+            how += f"; fewer factors than the {len(together)} scales"
         if result.heywood:
             how += f"; no unique variance in {', '.join(result.heywood)}"
         found.append(
@@ -74,6 +81,7 @@ def read_efa(result: EfaResult, asked: Asked) -> list[Finding]:
                     size.n_people,
                     sound=sound,
                     testable=result.fit["df"] > 0,
+                    enough_factors=result.n_factors >= len(together),
                 ),
             )
         )
