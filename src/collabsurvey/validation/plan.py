@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = (
-    "scale", "title", "n", "alpha", "omega", "most_missing", "supports", "mixed", "against", "status",
-    "lacks",
+    "scale", "title", "n", "alpha", "omega", "most_missing", "supports", "mixed", "against",
+    "status", "lacks",
 )  # fmt: skip
 
 
