@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from collabsurvey.display import Chart, Table
+from collabsurvey.errors import OptionError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +49,8 @@ class Result(ABC):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the result on `ax`, or on a new figure; return the axes."""
+        if isinstance(ax, str):
+            raise OptionError("ax", ax, allowed=("axes of matplotlib",))
         return self.chart().plot(ax)
 
     def to_table(self) -> GT:

@@ -18,7 +18,15 @@ from numpy.testing import assert_allclose
 
 from collabsurvey.display import Chart
 from collabsurvey.display.charts import ACCENT, INK
-from collabsurvey.display.heat import contrast, heat_chart, rgb, shade, text_on, written
+from collabsurvey.display.heat import (
+    Shades,
+    contrast,
+    heat_chart,
+    rgb,
+    shade,
+    text_on,
+    written,
+)
 from collabsurvey.errors import DataError
 from support import gold, matrix
 
@@ -315,3 +323,36 @@ def test_what_does_not_fit_together_is_said(change: dict[str, object], said: str
     }
     with pytest.raises(DataError, match=said):
         heat_chart(**(given_ | change))  # type: ignore[arg-type]
+
+
+def test_amounts_go_from_white_at_their_start_to_blue() -> None:
+    scale = Shades(limit=86.0, start=39.0, form=".1f")
+    assert scale(39.0) == (1, 1, 1) and scale(20.0) == (1, 1, 1)
+    assert_allclose(scale(86.0), rgb(INK), rtol=1e-12)
+    halfway = tuple((1 + part) / 2 for part in rgb(INK))
+    assert_allclose(scale(62.5), halfway)
+    assert [scale.text(x) for x in (39.15, 0.04, -0.04, -3)] == ["39.1", "0.0", "0.0", "−3.0"]
+    svg = heat_chart(
+        [[39.15, 85.7], [50, 61]],
+        ["a", "b"],
+        ["c", "d"],
+        title="Trust",
+        description_of="mean",
+        limit=86,
+        start=39,
+        form=".1f",
+    ).to_svg()
+    assert ">39<" in svg and ">86   mean<" in svg and ">85.7<" in svg
+    assert "−" not in svg and "≥" not in svg
+    beyond = heat_chart(
+        [[30, 90]], ["a"], ["b", "c"], title="T", description_of="mean", limit=86, start=39
+    ).to_svg()
+    assert ">≤ 39<" in beyond and ">≥ 86   mean<" in beyond
+
+
+def test_zeros_before_the_point_where_a_format_is_given() -> None:
+    values, names = [[0.5, 1.0, 0.0, -0.001]], ["b", "c", "d", "e"]
+    words = {"title": "T", "description_of": "asymmetry", "limit": 4.0}
+    svg = heat_chart(values, ["a"], names, form=".2f", **words).to_svg()
+    assert [x in svg for x in (">0.50<", ">1.00<", ">0.00<", "−0.00")] == [True, True, True, False]
+    assert ">.50<" in heat_chart(values, ["a"], names, **words).to_svg()  # as loadings are

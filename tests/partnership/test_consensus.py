@@ -193,7 +193,7 @@ def test_common_options_give_the_published_values() -> None:
     text = HEAD[: HEAD.index("response_sets")] + (
         "response_sets:\n  five: {type: nominal, values: [1, 2, 3, 4, 5]}\nitems:\n"
         + "".join(
-            f"  - {{id: u.{j:02}, text: {{en-GB: Unit.}}, response: five}}\n" for j in range(12)
+            f"  - {{id: u.{j:02}, text: {{en-GB: Unit {j}.}}, response: five}}\n" for j in range(12)
         )
         + "scoring:\n  - {id: u, title: Units, rule: agreement, items: ["
         + ", ".join(f"u.{j:02}" for j in range(12))
@@ -383,6 +383,68 @@ def test_people_are_the_units_without_schools(meaning: Instrument) -> None:
     assert by_school.to_frame()["below_min_n"].all()
 
 
+def test_two_schools_say_nothing_about_schools(meaning: Instrument) -> None:
+    """Two that are alike by chance would give next to no interval; people are the units."""
+    data = cohort(meaning)
+    frame = data.frame.assign(school=data.frame["school"].where(data.frame["pa"] != "B", "s4"))
+    frame.loc[frame.index[48:64], "school"] = "s5"  # B has two schools, the others four
+    mixed = consensus(data.replace(frame=frame), "cards")
+    rows = mixed.to_frame().set_index("pa")
+    assert rows.loc["B", "interval"] == "jackknife over respondents"
+    assert rows.loc["A", "interval"] == "jackknife over schools"
+    people = consensus(data.replace(frame=frame), "cards", cluster=None).to_frame()
+    ends = ["agreement_low", "agreement_high", "gap_low", "gap_high"]
+    assert_allclose(
+        rows.loc["B", ends].astype(float), people.set_index("pa").loc["B", ends].astype(float)
+    )
+    text = " ".join(mixed.notes)
+    assert "over schools (respondents where there are fewer than 3 schools)" in text
+    assert "cannot be compared in width with those over schools: B." in text
+    assert "over respondents" in mixed.summary()
+    frame = data.frame.assign(school=[f"s{i // 16}" for i in range(len(data.frame))])
+    notes = consensus(data.replace(frame=frame), "cards").notes
+    assert any("No pa has people of 3 schools" in note for note in notes)
+
+
+def test_a_single_card_has_options_of_its_own() -> None:
+    """Pairs of 6 people picking 3, 2, 1 of one option: (3 + 1) of 15 agree; chance is 1 / 3."""
+    text = HEAD.replace("items: [card.01, card.02], min_valid: 1", "items: [card.01], min_valid: 1")
+    text = text.replace("response: way3}", "response: way3, unscored: true}")
+    data = answers(read_instrument(text), pa=["A"] * 6, card_01=[1, 1, 1, 2, 2, 3])
+    result = consensus(data, "cards")
+    row = result.to_frame().iloc[0]
+    assert not result.common
+    assert_allclose(row["agreement"], 4 / 15, rtol=RTOL)
+    assert_allclose(row["kappa"], (4 / 15 - 1 / 3) / (2 / 3), rtol=RTOL)  # not -1 / 5
+    # AC1: chance is (1 - (1/4 + 1/9 + 1/36)) / 2 = 11 / 36.
+    assert_allclose(row["ac1"], (4 / 15 - 11 / 36) / (25 / 36), rtol=RTOL)
+    # Alpha: 18 answers of yes or no, 6 of them yes; 22 / 15 apart of 144 / 306 by chance.
+    assert_allclose(row["alpha"], 1 - (2 * 6 * 11 / 15 / 18) / (2 * 6 * 12 / (18 * 17)), rtol=RTOL)
+    with pytest.raises(OptionError, match="one item has nothing to be pooled with"):
+        consensus(data, "cards", options="common")
+
+
+def test_an_item_nobody_answered_does_not_count(meaning: Instrument) -> None:
+    data = answers(
+        meaning,
+        pa=["A"] * 4 + ["B"] * 3,
+        card_01=[1, 1, 2, 2, 1, 1, 2],
+        kind_01=[1, 1, 2, 2, 1, 1, 2],
+    )
+    cards = consensus(data, "cards")
+    assert cards.to_frame()["n_items"].tolist() == [1, 1]
+    assert cards.notes[0].startswith("Agreement: share of pairs of people with the same answer, ")
+    assert "mean of 1 item; 33% by chance" in cards.notes[0]
+    assert "Nobody answered card.02, so agreement rests on the other items." in cards.notes
+    kinds = consensus(data, "kinds").to_frame()  # one item: nothing to tell apart
+    assert kinds["kappa"].isna().all() and kinds["kappa_low"].isna().all()
+    assert_allclose(kinds["agreement"], [1 / 3, 1 / 3], rtol=RTOL)
+    assert any("no items to tell apart" in note for note in consensus(data, "kinds").notes)
+    frame = data.frame.assign(**{"card.02": [1.0, 2, 3, NA, 2, NA, NA]})
+    fewer = consensus(data.replace(frame=frame), "cards")
+    assert any(note.endswith("do not have two answers there: B (1).") for note in fewer.notes)
+
+
 def test_bootstrap_is_repeatable_and_does_not_agree_with_itself(meaning: Instrument) -> None:
     data = cohort(meaning)
     options: dict[str, Any] = {"ci": "bootstrap", "cluster": None, "n_boot": 400}
@@ -505,7 +567,7 @@ def test_small_and_empty_groups_are_kept(meaning: Instrument) -> None:
     text = " ".join(result.notes)
     assert "without agreement: A, C" in text and "Too few people for an interval: B" in text
     assert "without pa, left out: 1" in text and "Nobody with enough answers: C" in text
-    assert "not to be published: the pa A, B, D" in text
+    assert "not to be published: A, B, D" in text
     assert result.items().query("pa == 'C'")["label"].tolist() == ["", ""]
     result.summary(), result.chart().to_svg(), result.over_groups()
 
@@ -551,7 +613,17 @@ def test_table_and_charts_say_what_they_show(meaning: Instrument) -> None:
     result = consensus(data, "cards")
     assert "felt" in result.chart().description and "33 by chance" in result.chart().description
     assert "AC1" in result.summary() and result.table().n_rows == 6
+    headings = result.table().headings()
+    assert len(set(headings)) == len(headings)
+    assert "0 where all pick the same" in result.notes[0]
     ranks = consensus(data, "ranks")
+    ax = ranks.chart().plot()
+    assert_allclose(ax.lines[-1].get_xdata(), [50, 50])  # per cent, as in the table
+    few = consensus(data.replace(frame=data.frame.iloc[:38]), "ranks").chart()
+    lines = few.plot().get_xlabel().split("\n")
+    assert lines[1] == "(hollow: fewer than 10 people)"
+    assert max(map(len, lines)) < 75  # a longer one is cut at the edges of the picture
+    assert "line: by chance (hollow: fewer" in few.description
     assert "same order" in ranks.summary() and "by chance" in ranks.chart().description
     assert ranks.chart().to_svg().startswith("<svg")
 

@@ -59,7 +59,7 @@ def test_the_grid_by_hand(engine: Engine) -> None:
     assert (both["we_need_them"], both["they_need_us"], both["asymmetry"]) == (1.25, 2.25, 1.0)
     assert grid.loc[("A", "all resources"), "n_raters"] == 1
     assert any("in 2 rows the asymmetry is not" in note for note in result.notes)
-    assert result.notes[0].startswith("4 answers about a partner.")
+    assert result.notes[0].startswith("4 answers, each about one partner.")
 
 
 def test_joint_as_a_sum() -> None:
@@ -132,6 +132,73 @@ def test_the_shipped_grid_names_its_resources() -> None:
     assert_allclose(rows["asymmetry"], means["gap"].mean(), atol=1e-12)
     assert rows["n_raters"].tolist() == [5, 6, 6, 6, 6, 6]
     pd.testing.assert_frame_equal(dependence(scores).grid, result.grid)
+
+
+def two_heads(**columns: list[float]) -> Responses:
+    """Two heads each of A, B and C about one other school on the shipped grid; 2 if not said."""
+    instrument = load_instrument("resource_dependence")
+    frame = pd.DataFrame({"id": list("abcdef"), "school": list("AABBCC"), "about": list("BBAABB")})
+    for item in instrument.item_ids:
+        frame[item] = columns.get(item.removeprefix("rat.need.").replace(".", "_"), [2.0] * 6)
+    roles = {"respondent": "id", "cluster": "school", "partner": "about"}
+    return Responses(frame, instrument, roles)
+
+
+def test_limits_are_honest_and_end_where_answers_do() -> None:
+    # Asymmetry of knowledge: A -3, -3; B 1, 3; C 0, 0. Pooled variance 2 / 3 with 3 df.
+    resources = list(load_instrument("resource_dependence").scale("rat.need.ours").parts)
+    first = resources.index("knowledge") + 1
+    data = two_heads(
+        **{f"ours_0{first}": [3.0, 4, 1, 0, 2, 2], f"theirs_0{first}": [0.0, 1, 2, 3, 2, 2]}
+    )
+    result = dependence(data)
+    rows = result.grid.query("resource == 'knowledge'").set_index("source")
+    assert_allclose(rows["asymmetry"], [-3, 2, 0])
+    reach = stats.t.ppf(0.975, 3) * (2 / 3 / 2) ** 0.5
+    assert_allclose(rows.loc["C", ["ci_low", "ci_high"]].astype(float), [-reach, reach])
+    low, high = rows.loc["A", ["ci_low", "ci_high"]]
+    assert_allclose([low, high], [-4, -3 + reach])  # -3 - 1.84 is no possible difference
+    assert rows.loc["B", ["ci_low", "ci_high"]].tolist() == [-4, 4]  # 2 ± 12.7
+    assert (rows["sd"] == [0, 2**0.5, 0]).all()
+    text = " ".join(result.notes)
+    # Knowledge of A and C, and all resources of the two; two resources without any difference.
+    assert "Rows in which all have the same asymmetry: 4." in text
+    assert "Rows without an interval, as nobody differs from anybody of their school: 6." in text
+    assert "Limits end where answers do (0 to 4; differences ±4)." in text
+    assert "Rows with fewer than 5 people who answered both, not to be published: 12." in text
+
+
+def test_a_side_left_blank() -> None:
+    data = two_heads()
+    theirs = [name for name in data.instrument.item_ids if ".theirs." in name]
+    result = dependence(data.replace(frame=data.frame.assign(**dict.fromkeys(theirs, np.nan))))
+    text = " ".join(result.notes)
+    assert "there is no asymmetry: nobody answered they_need_us." in text
+    # 3 pairs × 4 resources show a mean of two heads.
+    assert "not to be published: 12." in text
+    assert "is not the difference" not in text
+
+
+def test_the_summary_has_a_row_a_pair_and_says_what_its_means_rest_on() -> None:
+    result = dependence(grid_answers())
+    table = result.table()
+    assert table.n_rows == 6 and len(result.to_frame()) == 24
+    assert table.notes[0].startswith("One resource: resource_table() of 'knowledge', 'money'")
+    first = dict(zip(table.headings(), table.cells()[0], strict=True))
+    assert (first["n (ours)"], first["n (theirs)"], first["n both"]) == ("5", "6", "5")
+    money = result.resource_table("money")
+    rows = result.grid.query("resource == 'money'")
+    assert money.columns["asymmetry"] == rows["asymmetry"].tolist()
+    with pytest.raises(UnknownNameError, match="no resource 'trust'"):
+        result.resource_table("trust")
+    one = dependence(small(), "om", "tm", source="school", target="partner")
+    assert not any("resource_table" in note for note in one.table().notes)
+
+
+def test_what_the_questionnaire_asks_for_is_said() -> None:
+    notes = dependence(grid_answers()).notes
+    said = "asks for 10 people before a mean is shown; rows with 5 to 9 raters, which are not"
+    assert any(said in note and "24. min_raters=10" in note for note in notes)
 
 
 @settings(max_examples=20)

@@ -26,8 +26,12 @@ from collabsurvey.partnership.distance_kernels import (
     distance_limits,
     group_means,
     mean_variances,
+    metrics,
+    pooled_variances,
     resampled_errors,
     share_smaller,
+    within_scatter,
+    yardsticks,
 )
 from collabsurvey.responses import Responses, from_frame
 from collabsurvey.scoring import score
@@ -225,6 +229,75 @@ def test_intervals_cover(apart: float) -> None:
     assert inside / 200 > 0.9
 
 
+def test_small_schools_borrow_the_deviations_of_all() -> None:
+    codes = np.repeat([0, 1, 2], [2, 12, 1])
+    x = np.random.default_rng(2).standard_normal((15, 2)) * [1, 3]
+    n, means = group_means(x, codes, 3)
+    within = within_scatter(x, codes, means) / 12  # 15 rows less 3 groups
+    borrow = np.array([True, False, False])
+    errors = resampled_errors(x, codes, n, means, 20_000, seed=1, borrow=borrow)
+    assert_allclose(errors[:, 0].var(axis=0), np.diag(within) / 2, rtol=0.05)
+    assert_allclose(errors[:, 1].var(axis=0), x[codes == 1].var(axis=0, ddof=1) / 12, rtol=0.05)
+    assert_allclose(pooled_variances(x, codes, n, means), np.trace(within) / n)
+
+
+def test_what_is_not_known_of_the_yardstick() -> None:
+    """Squares over true ones: chi-squared of df, over df; Mahalanobis of df - k + 1."""
+    correlations = np.array([[1, 0.6], [0.6, 1]])
+    squares = yardsticks(correlations, 8, 20_000, seed=3) ** 2
+    assert_allclose(squares.mean(axis=0), 1, atol=0.015)
+    assert_allclose(squares.var(axis=0), 2 / 8, rtol=0.06)
+    assert_allclose(np.corrcoef(squares.T)[0, 1], 0.6**2, atol=0.03)
+    z = np.array([3.0, -1, 2])
+    t = metrics(3, 9, 20_000, seed=3)
+    ratio = ((t.swapaxes(1, 2) @ z) ** 2).sum(axis=1) / (z @ z)
+    assert_allclose([ratio.mean(), ratio.var()], [7 / 9, 14 / 81], rtol=0.04)
+    # Scales that follow from each other, and fewer people than scales.
+    assert np.isfinite(yardsticks(np.ones((3, 3)), 2, 10, seed=1)).all()
+
+
+@pytest.mark.parametrize("metric", ["within", "mahalanobis"])
+def test_intervals_of_two_staff_a_school_cover(metric: str) -> None:
+    """Ten schools of two; as each school's own resamples they covered 30 to 60 %."""
+    generator = np.random.default_rng(6)
+    codes, df, truth, inside = np.repeat(np.arange(10), 2), 10, 4.0, 0
+    for trial in range(150):
+        x = generator.standard_normal((20, 2))
+        x[codes == 1] += truth / 2**0.5
+        n, means = group_means(x, codes, 10)
+        scatter = within_scatter(x, codes, means)
+        if metric == "within":
+            root = np.sqrt(np.diag(scatter))
+            z = x / root * df**0.5
+            yardstick = yardsticks(scatter / np.outer(root, root), df, 200, seed=trial)
+        else:
+            z = np.linalg.solve(np.linalg.cholesky(scatter / df), x.T).T
+            yardstick = metrics(2, df, 200, seed=trial)
+        _, means = group_means(z, codes, 10)
+        few = n < 10
+        errors = resampled_errors(z, codes, n, means, 200, seed=trial, borrow=few)
+        low, high = distance_limits(
+            means[:2],
+            pooled_variances(z, codes, n, means)[:2],
+            errors[:, :2],
+            conf_level=0.95,
+            yardstick=yardstick,
+        )
+        inside += low[0] <= truth <= high[0]
+    assert inside / 150 > 0.9
+
+
+def test_too_few_for_an_interval() -> None:
+    frame = staff(schools=3).groupby("school").head(2)  # 3 beyond one a school
+    result = found(frame)
+    assert result.pairs["ci_low"].isna().all()
+    said = "No intervals: they need 6 respondents beyond one a school, and there are 3."
+    assert said in result.notes
+    assert any("The standard deviation within schools rests on 3" in n for n in result.notes)
+    enough = found(staff())  # schools of 4, 5, 6 and 7
+    assert any("4 schools with fewer than 10 staff take the spread" in n for n in enough.notes)
+
+
 def test_schools_without_a_difference_are_at_distance_zero() -> None:
     frame = pd.concat([staff(schools=1), staff(schools=1).assign(school="T")])
     result = found(frame)
@@ -284,6 +357,56 @@ def test_incomplete_respondents_are_counted(engine: Engine) -> None:
     assert result.profiles["n"].tolist() == [1, 5, 6, 7]
 
 
+def test_a_school_without_a_scale_is_named(engine: Engine) -> None:
+    frame = staff()
+    frame.loc[frame["school"] == "S1", "hope"] = np.nan
+    frame.loc[frame["school"] == "S3", "open"] = [np.nan, 1, 1, 1, 1, 1, 1]
+    frame.loc[frame["school"] == "S3", "share"] = [1, *[np.nan] * 6]
+    result = found(engine(frame))
+    assert result.schools == ("S0", "S2")
+    said = "Schools left out, as nobody there has every scale: S1 (nobody has hope), S3."
+    assert said in result.notes
+    assert not any("Schools left out" in note for note in found(staff()).notes)
+
+
+def test_small_schools_are_marked() -> None:
+    result = found(staff(), min_n=6)
+    assert result.pairs["below_min_n"].tolist() == [True, True, True, True, True, False]
+    assert "Fewer than 6 people, not to be published: S0, S1." in result.notes
+    assert "below 6" in result.summary()
+    assert "(framed: fewer than 6 people)" in result.chart().title.replace("\n", " ")
+    assert "(all: fewer than 10 people)" in found(staff()).chart().title.replace("\n", " ")
+    assert "fewer" not in found(staff(), min_n=4).chart().title
+    assert "not to be published: S0, S1, S2, S3." in found(staff()).summary()  # fewer than 10
+    with pytest.raises(OptionError, match="min_n"):
+        found(staff(), min_n=0)
+
+
+def test_answers_are_scored_first() -> None:
+    """Six scales, not 24 items; items only where they are named."""
+    instrument = load_instrument("culture")
+    generator = np.random.default_rng(9)
+    frame = pd.DataFrame({"id": range(24), "school": list("XYZ") * 8})
+    for item in instrument.item_ids:
+        answers = instrument.response_set(item)
+        assert answers is not None
+        frame[item] = generator.choice(answers.values, 24).astype(float)
+    data = Responses(frame, instrument, {"respondent": "id", "cluster": "school"})
+    result = culture_distance(data, "cluster", n_boot=BOOT)
+    assert result.scales == instrument.scale_ids
+    pd.testing.assert_frame_equal(
+        result.pairs, culture_distance(score(data), "cluster", n_boot=BOOT).pairs
+    )
+    one = culture_distance(data, "cluster", scales="cul.openness", n_boot=BOOT)
+    assert one.scales == ("cul.openness",)
+    items = list(instrument.scale("cul.openness").items)
+    assert culture_distance(data, "cluster", scales=items, n_boot=BOOT).scales == tuple(items)
+    with pytest.raises(DataError, match="names scales and items"):
+        culture_distance(data, "cluster", scales=["cul.openness", items[0]])
+    with pytest.raises(DataError, match=r"Hand in cs\.scoring\.composition"):
+        culture_distance(data, "cluster", metric="aitchison")
+
+
 def test_people_who_answered_twice_count_once() -> None:
     frame = staff().assign(id=lambda f: [f"r{i}" for i in range(len(f))], partner="P")
     again = frame.assign(partner="Q", open=frame["open"] + 1)
@@ -319,7 +442,9 @@ def test_shares_closer() -> None:
 def test_results_can_be_shown() -> None:
     result = found(staff())
     assert "in standard deviations within schools" in result.summary()
-    assert "<svg" in result.chart().to_svg()
+    assert "Closer pairs: the share of all other pairs" in result.summary()
+    svg = result.chart().to_svg()
+    assert "<svg" in svg and "−" not in svg  # no colours for distances below zero
     assert result.matrix().shape == (4, 4)
     with pytest.raises(OptionError, match="quantity"):
         result.matrix("ci_low")

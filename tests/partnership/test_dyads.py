@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,15 +21,16 @@ from collabsurvey.errors import (
     UnknownNameError,
     WeightsNotAppliedError,
 )
+from collabsurvey.instruments import load_instrument
 from collabsurvey.partnership import DyadsResult, dyads
-from collabsurvey.partnership.dyad_cells import cell_moments
-from collabsurvey.partnership.dyad_result import rounded_up
+from collabsurvey.partnership.dyad_cells import cell_moments, t_limits
+from collabsurvey.partnership.dyad_result import rounded_down, rounded_up
 from collabsurvey.partnership.reciprocity import (
     connected,
     double_entry_correlation,
     dyad_correlation,
 )
-from collabsurvey.responses import from_frame
+from collabsurvey.responses import Responses, from_frame
 from collabsurvey.scoring import score
 
 Engine = Callable[[pd.DataFrame], Any]
@@ -113,7 +115,7 @@ def test_welch_is_scipys() -> None:
 def test_people_are_not_rows() -> None:
     result = found(small())
     assert (result.n_rows, result.n_raters) == (6, 5)
-    assert result.notes[0].startswith("6 answers about a partner of 5 people.")
+    assert result.notes[0].startswith("6 answers of 5 people, each about one partner.")
     without = dyads(small(), "school", "partner", "trust")
     assert (without.n_rows, without.n_raters) == (6, 6)
     assert any("every row counts as another person" in note for note in without.notes)
@@ -127,6 +129,7 @@ def test_the_same_id_in_two_schools_is_two_people() -> None:
 def test_the_only_rater_there_is_counts_once() -> None:
     frame = small().iloc[[0, 5]]
     assert found(frame).n_raters == 1
+    assert found(frame).notes[0].startswith("2 answers of 1 person, each about one partner.")
 
 
 def test_who_did_not_answer_is_named() -> None:
@@ -274,8 +277,48 @@ def test_equal_means_have_no_reciprocity() -> None:
     assert np.isnan(result.reciprocity["icc_double_entry"].iloc[0])
     assert "All means are the same, so reciprocity is not defined." in result.notes
     assert (result.directed["sd"] == 0).all()
-    assert (result.pairs["ci_low"] == 0).all()
-    assert any("the interval has no width" in note for note in result.notes)
+    # Nobody differs from anybody, so that nothing is known of how people differ.
+    assert result.directed[["se", "df", "ci_low", "ci_high"]].isna().all(axis=None)
+    assert result.pairs[["ci_low", "ci_high"]].isna().all(axis=None)
+    said = "raters all say the same: 24. Raters differ nowhere, so there is no spread"
+    assert any(said in note for note in result.notes)
+
+
+def test_raters_who_all_say_the_same_borrow_the_spread_of_others() -> None:
+    """B about A: 2, 2, 2. A about B 4, 6; A about C 7, 7, 10: pooled (2 + 6) / (1 + 2 + 2)."""
+    rows = [("A", "B", 4.0), ("A", "B", 6.0), ("A", "C", 7.0), ("A", "C", 7.0), ("A", "C", 10.0)]
+    rows += [("B", "A", 2.0)] * 3
+    frame = pd.DataFrame(rows, columns=["school", "partner", "trust"]).assign(id=range(8))
+    result = found(frame)
+    directed = result.directed.set_index(["source", "target"])
+    same = directed.loc[("B", "A")]
+    assert (same["sd"], same["df"]) == (0, 5)
+    se = (8 / 5 / 3) ** 0.5
+    reach = stats.t.ppf(0.975, 5) * se
+    assert_allclose([same["se"], same["ci_low"], same["ci_high"]], [se, 2 - reach, 2 + reach])
+    own = directed.loc[("A", "B")]  # keeps its own spread
+    assert_allclose([own["se"], own["df"]], [1, 1])
+    pair = result.pairs.iloc[0]
+    # Welch: variances of the means 1 (df 1) and 8 / 15 (df 5).
+    df = (1 + 8 / 15) ** 2 / (1 + (8 / 15) ** 2 / 5)
+    assert_allclose([pair["se"], pair["df"]], [(23 / 15) ** 0.5, df])
+    assert any("say the same: 1. That does not show" in note for note in result.notes)
+    # Equal scores that differ by rounding are the same too.
+    close = frame.assign(trust=frame["trust"] + np.arange(8) * 1e-14)
+    assert_allclose(found(close).directed["se"], result.directed["se"], rtol=1e-9)
+
+
+def test_intervals_of_two_raters_cover() -> None:
+    """Five answers, two raters: a quarter of the pairs agree, and zero width would cover 73 %."""
+    generator = np.random.default_rng(2)
+    p = np.array([0.05, 0.25, 0.4, 0.25, 0.05])  # mean 2
+    inside = 0
+    for _ in range(200):
+        x = generator.choice(5, 48, p=p).astype(float)
+        cells = cell_moments(x, np.repeat(np.arange(24), 2), 24)
+        low, high = t_limits(cells.mean, cells.se, cells.df, 0.95)
+        inside += int(((low <= 2) & (high >= 2)).sum())
+    assert 0.95 <= inside / 4800 <= 0.995
 
 
 # Meta-accuracy.
@@ -412,6 +455,90 @@ def test_results_can_be_shown() -> None:
     assert "<svg" in found(small().iloc[[0]]).chart().to_svg()
 
 
+def test_a_picture_is_chosen_by_name() -> None:
+    result = found(cohort(), partnership="group")
+    assert "rows answer about" in result.plot(of="means").get_title("left")
+    assert "asymmetry" in result.plot(of="asymmetry").get_title("left")
+    with pytest.raises(OptionError, match=r"ax='asymmetry'.*plot\(of='asymmetry'\)"):
+        result.plot("asymmetry")  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="of='pairs'"):
+        result.plot(of="pairs")  # type: ignore[arg-type]
+    waves = found(cohort(waves=2), partnership="group", wave="wave")
+    with pytest.raises(DataError, match="several partnerships and waves"):
+        waves.plot(of="means")
+    lines = result.asymmetry_chart().plot().get_xlabel().split("\n")
+    assert max(map(len, lines)) < 75
+    plt.close("all")
+
+
+def test_means_that_cannot_be_negative_have_one_colour() -> None:
+    frame = pd.concat([cohort(), cohort().query("school == 'P0S1'").assign(id=list("abcdefghi"))])
+    chart = found(frame, partnership="group").chart()
+    assert "(framed: fewer than 5 raters)" in chart.title.replace("\n", " ")
+    svg = found(cohort(), partnership="group").chart().to_svg()
+    assert "−" not in svg
+    below = cohort().assign(trust=lambda f: f["trust"] - 50)
+    assert "−" in found(below, partnership="group").chart().to_svg()
+
+
+def test_reciprocity_and_meta_accuracy_are_in_the_summary() -> None:
+    result = found(cohort(), partnership="group", meta="trust")
+    row = result.reciprocity.iloc[0]
+    said = (
+        "Reciprocity (.reciprocity): over 12 pairs "
+        f"icc_double_entry {row['icc_double_entry']:.2f}, "
+        f"icc_within_partnerships {row['icc_within_partnerships']:.2f}, dyad_correlation, levels "
+        f"of schools taken out, {row['dyad_correlation']:.2f} (95% interval "
+    ).replace("-", "−")
+    assert said in result.summary()
+    assert result.meta_accuracy is not None
+    r = result.meta_accuracy["correlation"].iloc[0]
+    said = f"expected and actual means correlate {r:.2f}; expected less actual is 0.00 on average"
+    assert said.replace("-", "−") in result.summary().replace("−0.00", "0.00")
+    few = found(small()).summary()
+    assert "icc_double_entry" not in few
+
+
+def test_the_number_of_people_the_questionnaire_asks_for_is_said() -> None:
+    """Trust is shown from 10 people on; 12 directed pairs have 7 raters and are not marked."""
+    frame = cohort(schools=4, partnerships=1)
+    frame = pd.concat(
+        [frame, frame.assign(id=frame["id"] + "b"), frame.assign(id=frame["id"] + "c")]
+    )
+    frame = frame[~frame["id"].isin([f"P0S{s}R0{x}" for s in range(4) for x in ("", "b")])]
+    trust = load_instrument("trust")
+    for item in trust.item_ids:
+        frame[item] = np.round(frame["trust"]) if item.startswith("tru.expect") else np.nan
+    roles = {"respondent": "id", "cluster": "school", "partner": "partner"}
+    data = Responses(frame.drop(columns="trust").reset_index(drop=True), trust, roles)
+    result = dyads(data, value="tru.expect")
+    assert not result.directed["below_min"].any()
+    said = "asks for 10 people before a mean is shown; directed pairs with 5 to 9 raters, which"
+    assert any(said in note and "12. min_raters=10" in note for note in result.notes)
+    assert not any("asks for" in n for n in dyads(data, value="tru.expect", min_raters=10).notes)
+
+
+def test_limits_end_where_answers_do() -> None:
+    frame = pd.DataFrame(
+        {"id": list("abcd"), "school": list("AABB"), "about": list("BBAA")}
+    ).assign(x=[5.0, 4.0, 1.0, 2.0])
+    trust = load_instrument("trust")
+    scale = trust.scale("tru.invest")
+    for item in trust.item_ids:
+        turned = trust.item(item).keyed == -1
+        frame[item] = np.nan
+        if item in scale.items:
+            frame[item] = 6 - frame["x"] if turned else frame["x"]
+    roles = {"respondent": "id", "cluster": "school", "partner": "about"}
+    result = dyads(Responses(frame.drop(columns="x"), trust, roles), value="tru.invest")
+    # Mean 4.5, standard error .5, t of 1 is 12.7: −1.9 to 10.9, of answers from 1 to 5.
+    assert result.directed[["ci_low", "ci_high"]].to_numpy().tolist() == [[1, 5], [1, 5]]
+    pair = result.pairs.iloc[0]
+    reach = stats.t.ppf(0.975, 2) * 0.5**0.5  # 3 ± 3.04
+    assert_allclose([pair["ci_low"], pair["ci_high"]], [3 - reach, 4])
+    assert "Limits end where answers do (1 to 5; differences ±4)." in result.notes
+
+
 # Bad input.
 
 
@@ -464,6 +591,24 @@ def test_names_spelt_in_two_ways() -> None:
     refused(frame, "Schools are spelt in more than one way in 'school' and 'partner': 'B' and 'b '")
 
 
+def test_a_school_under_two_partnerships() -> None:
+    """E is in East in its own rows, F and G are in West, and so are their answers about E."""
+    rows = [("E", "F", "East"), ("E", "G", "East"), ("F", "E", "West"), ("F", "G", "West")]
+    rows += [("G", "E", "West"), ("G", "F", "West")]
+    frame = pd.DataFrame(rows, columns=["school", "partner", "group"])
+    frame = frame.assign(trust=np.arange(6.0), id=list("abcdef"))
+    refused(
+        frame,
+        "different names in 'group'.*E about F under 'East', F about E under 'West', E about G "
+        "under 'East', G about E under 'West'. Write the name",
+        partnership="group",
+    )
+    renamed = frame.assign(wave=[1, 1, 2, 1, 2, 1])  # nothing was answered both ways in a wave
+    assert found(renamed, partnership="group", wave="wave").pairs["one_sided"].sum() == 4
+    both = pd.concat([frame, frame.assign(group="East", id=list("ghijkl"))])
+    found(both.drop_duplicates(["school", "partner", "group"]), partnership="group")
+
+
 def test_text_is_no_number() -> None:
     frame = small().astype({"trust": object})
     frame.loc[0, "trust"] = "high"
@@ -507,3 +652,5 @@ def test_rows_without_a_wave_are_counted() -> None:
 def test_the_full_colour_is_a_short_number() -> None:
     found_limits = [rounded_up(x) for x in (0.0, 1.6565, 57.6, 2.0, 0.0041)]
     assert_allclose(found_limits, [1, 1.7, 58, 2, 0.0041])
+    lows = [rounded_down(*x) for x in ((39.15, 86.0), (0.3, 15.0), (2.25, 4.9), (5.0, 5.0))]
+    assert_allclose(lows, [39, 0, 2.2, 0])

@@ -3,6 +3,7 @@
 Blue is positive, orange negative, white zero (both from the Okabe–Ito palette). In grey print
 both darken with the distance from zero, so the sign is drawn as well: as the minus of the
 number or, where numbers do not fit, as a dash. Beyond about 80 rows there is room for neither.
+Amounts that cannot be negative go from white at their start to blue.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ def heat_chart(
     description_of: str,
     groups: Sequence[tuple[str, int]] | None = None,
     limit: float = 1.0,
+    start: float | None = None,
+    form: str | None = None,
     annotate: bool | None = None,
     quiet_below: float | None = None,
     square: bool = False,
@@ -68,6 +71,11 @@ def heat_chart(
         Label and length of consecutive groups of rows, adding up to r.
     limit : float
         Values at and beyond ±limit have the full colour.
+    start : float, optional
+        For amounts, such as means or distances: white at the start, no orange below it.
+    form : str, optional
+        Python format of the numbers, such as ".1f"; two digits without the zero before the
+        point, as correlations are written, where it is left out.
     annotate : bool, optional
         Write the numbers. Without it, while they fit.
     quiet_below : float, optional
@@ -83,18 +91,20 @@ def heat_chart(
         [nan if square and i == j else float(x) for j, x in enumerate(row)]
         for i, row in enumerate(values)
     ]
+    scale = Shades(limit, start, form)
     plan = _plan(rows, columns, groups or (), annotate, square, title, description_of)
 
     def draw(ax: Axes) -> None:
-        _colour(ax, cells, limit, plan)
+        _colour(ax, cells, scale, plan)
         _name(ax, plan)
+        dashes = not plan.numbers and min(plan.cell) >= 0.1 and start is None
         if plan.numbers:
-            _write(ax, cells, limit, quiet_below or 0.0)
-        elif min(plan.cell) >= 0.1:
+            _write(ax, cells, scale, quiet_below or 0.0)
+        elif dashes:
             _dash(ax, cells, limit, max(quiet_below or 0.0, 0.2 * limit))
         _part(ax, plan, len(rows), len(columns), square)
         _outline(ax, mark or ())
-        _key(ax, cells, limit, description_of, dashes=not plan.numbers and min(plan.cell) >= 0.1)
+        _key(ax, cells, scale, description_of, dashes=dashes)
 
     return Chart(
         title=plan.title,
@@ -121,6 +131,48 @@ def shade(value: float, limit: float = 1.0) -> Rgb:
     depth = min(abs(value) / limit, 1.0)
     red, green, blue = (1 - depth * (1 - part) for part in full)
     return red, green, blue
+
+
+@dataclass(frozen=True)
+class Shades:
+    """Which colour a number has and how it is written; see `heat_chart`."""
+
+    limit: float
+    start: float | None = None
+    form: str | None = None
+
+    @property
+    def low(self) -> float:
+        """Return the other end of the key."""
+        return -self.limit if self.start is None else self.start
+
+    def along(self, place: float) -> float:
+        """Return the number at a place of the key, from -1 to 1."""
+        if self.start is None:
+            return self.limit * place
+        return self.start + (self.limit - self.start) * (place + 1) / 2
+
+    def __call__(self, value: float) -> Rgb:
+        """Return the colour of a number."""
+        if self.start is None:
+            return shade(value, self.limit)
+        room = self.limit - self.start
+        return shade(max(value - self.start, 0.0), room if room > 0 else 1.0)
+
+    def text(self, value: float) -> str:
+        """A number in a cell."""
+        if self.form is None:
+            return written(value)
+        text = format(abs(value), self.form)
+        return ("−" if value < 0 and float(text) else "") + text
+
+    def end(self, value: float) -> str:
+        """A number at an end of the key."""
+        if self.start is None and self.form is None:
+            text = written(abs(value)) if abs(value) < 1 else f"{abs(value):g}"
+        else:
+            text = f"{abs(value):g}"
+        return ("−" if value < 0 else "") + text
 
 
 def contrast(one: Rgb, other: Rgb) -> float:
@@ -312,9 +364,9 @@ def moved_right(ax: Axes, inches: float) -> Transform:
     return ax.transData + ScaledTranslation(inches, 0, ax.figure.dpi_scale_trans)
 
 
-def _colour(ax: Axes, cells: Sequence[Sequence[float]], limit: float, plan: Plan) -> None:
+def _colour(ax: Axes, cells: Sequence[Sequence[float]], scale: Shades, plan: Plan) -> None:
     r, c = len(cells), len(cells[0])
-    colours = [[shade(x, limit) for x in row] for row in cells]
+    colours = [[scale(x) if isfinite(x) else rgb(BLANK) for x in row] for row in cells]
     if r * c > MOST_DRAWN:
         box = (-0.5, c - 0.5, r - 0.5, -0.5)
         ax.imshow(colours, interpolation="none", aspect="auto", extent=box)
@@ -354,16 +406,16 @@ def _name(ax: Axes, plan: Plan) -> None:
         ax.xaxis.set_label_position("top")
 
 
-def _write(ax: Axes, cells: Sequence[Sequence[float]], limit: float, quiet_below: float) -> None:
+def _write(ax: Axes, cells: Sequence[Sequence[float]], scale: Shades, quiet_below: float) -> None:
     for i, j, x in _known(cells):
         ax.text(
             j,
             i,
-            written(x),
+            scale.text(x),
             ha="center",
             va="center_baseline",
             fontsize=FONT,
-            color=text_on(shade(x, limit), quiet=abs(x) < quiet_below),
+            color=text_on(scale(x), quiet=abs(x) < quiet_below),
         )
 
 
@@ -414,20 +466,22 @@ def _outline(ax: Axes, mark: Sequence[tuple[int, int]]) -> None:
 
 
 def _key(
-    ax: Axes, cells: Sequence[Sequence[float]], limit: float, what: str, *, dashes: bool
+    ax: Axes, cells: Sequence[Sequence[float]], scale: Shades, what: str, *, dashes: bool
 ) -> None:
-    """The colours from minus the limit to the limit, below the cells."""
+    """The colours from one end to the other, below the cells."""
     from matplotlib.patches import Rectangle
 
     below = inches_from(ax)
-    beyond = any(abs(x) > limit for _, _, x in _known(cells))
-    end = written(limit) if limit < 1 else f"{limit:g}"
-    left, width, steps = 0.4 if beyond else 0.28, 1.3, 41
+    above = any(x > scale.limit for _, _, x in _known(cells))
+    below_it = any(x < scale.low for _, _, x in _known(cells))
+    if scale.start is None:
+        above = below_it = above or below_it
+    left, width, steps = 0.4 if below_it else 0.28, 1.3, 41
     for step in range(steps):
         # Each step reaches to the end and is painted over by the next: no seams.
-        start = left + width * step / steps
-        colour = shade(limit * (2 * step / (steps - 1) - 1), limit)
-        patch = Rectangle((start, -0.26), left + width - start, 0.12, facecolor=colour)
+        edge = left + width * step / steps
+        colour = scale(scale.along(2 * step / (steps - 1) - 1))
+        patch = Rectangle((edge, -0.26), left + width - edge, 0.12, facecolor=colour)
         patch.set(transform=below, clip_on=False, linewidth=0)
         ax.add_patch(patch)
     frame = Rectangle((left, -0.26), width, 0.12, fill=False, edgecolor=LINE, linewidth=0.6)
@@ -437,10 +491,11 @@ def _key(
         ends = [left + 0.08 * width, left + 0.14 * width]
         colour = text_on(shade(-0.8), quiet=True)
         ax.plot(ends, [-0.2] * 2, color=colour, linewidth=0.8, transform=below, clip_on=False)
-    low, high = ("≤ −", "≥ ") if beyond else ("−", "")
+    low = ("≤ " if below_it else "") + scale.end(scale.low)
+    high = ("≥ " if above else "") + scale.end(scale.limit)
     for x, text, side in (
-        (left - 0.06, low + end, "right"),
-        (left + width + 0.06, f"{high}{end}   {what}", "left"),
+        (left - 0.06, low, "right"),
+        (left + width + 0.06, f"{high}   {what}", "left"),
     ):
         ax.text(x, -0.2, text, transform=below, ha=side, va="center", fontsize=FONT)
 

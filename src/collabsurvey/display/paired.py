@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LEGEND = 0.45  # inches from the axis to the key
+MORE = 0.17  # for each more line of the axis
 
 
 def paired_chart(
@@ -51,7 +52,8 @@ def paired_chart(
             ax.set_xlim(*limits)
         ax.set_xlabel(axis)
         # Below the axis, whatever the height of the picture: beside the title there may be no room.
-        below = ax.transAxes + ScaledTranslation(0, -LEGEND, ax.figure.dpi_scale_trans)
+        room = LEGEND + MORE * axis.count("\n")
+        below = ax.transAxes + ScaledTranslation(0, -room, ax.figure.dpi_scale_trans)
         ax.legend(
             frameon=False,
             loc="upper right",

@@ -39,6 +39,8 @@ def share_chart(
     height = chart_height(len(labels)) + 0.4
 
     def draw(ax: Axes) -> None:
+        from matplotlib.ticker import PercentFormatter
+
         for place, row in enumerate(shares):
             if not all(map(isfinite, row)):
                 continue
@@ -59,6 +61,7 @@ def share_chart(
                 left += share
         name_axis(ax, labels)
         ax.set_xlim(0, 1)
+        ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))  # as in the parts
         ax.set_xlabel("share")
         _legend(ax, types, below=0.42 / (height - 1.0))
 

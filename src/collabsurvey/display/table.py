@@ -127,7 +127,10 @@ def format_value(value: Any, how: str | None = None) -> str:
         return format_p(float(value))
     if isinstance(value, Integral) and (how is None or how.endswith("f")):
         return f"{int(value):d}"
-    return f"{float(value):{how or '.3f'}}".replace("-", "−")
+    text = f"{float(value):{how or '.3f'}}"
+    if text.startswith("-") and not text.strip("-0.%"):
+        text = text[1:]  # what rounds to nothing has no sign
+    return text.replace("-", "−")
 
 
 def format_p(value: float) -> str:

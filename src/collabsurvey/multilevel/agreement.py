@@ -215,6 +215,8 @@ def agreement(
     column = role_or_column(responses, cluster)
     if column in OWN_COLUMNS:
         raise OptionError("cluster", column, allowed=(f"a column that is not called {column!r}",))
+    if "partner" in responses.roles:  # rows about a partner are blank in other questions
+        responses = responses.answered(names)
     refuse_repeated(responses)
     options = answer_options(responses, names, response_range, n_options)
     nulls, left_out = null_variances(null, options)

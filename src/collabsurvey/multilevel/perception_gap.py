@@ -120,6 +120,7 @@ def perception_gap(
     doi:10.1111/j.1744-6570.1992.tb00848.x), without regard to error: read the interval.
     """
     column, sides = _checked(responses, first, second, by, both, half_sd_of, min_n)
+    responses = _asked(responses, sides)
     check_level(conf_level)
     if method not in ("mean", "pomp"):
         raise OptionError("method", method, allowed=("mean", "pomp"))
@@ -228,11 +229,15 @@ def _checked(
     column = role_or_column(responses, by)
     if column in OWN_COLUMNS:
         raise OptionError("by", column, allowed=(f"a column that is not called {column!r}",))
-    refuse_repeated(responses)
     sides = (first, first if second is None else second)
-    for name in sides:
-        responses.instrument.scale(name)
+    refuse_repeated(_asked(responses, sides))
     return column, sides
+
+
+def _asked(responses: Responses, sides: tuple[str, str]) -> Responses:
+    """Rows about the school, where other rows of the same people are about a partner."""
+    items = [item for name in sides for item in responses.instrument.scale(name).items]
+    return responses.answered(items) if "partner" in responses.roles else responses
 
 
 def _refuse_other_range(instrument: Instrument, sides: tuple[str, str]) -> None:

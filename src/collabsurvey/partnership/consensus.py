@@ -76,8 +76,8 @@ def consensus(
     options : "auto", "own" or "common"
         Whether the options belong to each item (cards: "learning" here, "a vote" there) or are
         the same kinds in every item (triads: network, coalition, unitary). "auto" takes
-        common for compositions and items with the same labels. It decides what chance is: see
-        Notes.
+        common for compositions and items with the same labels, own for a single item, which
+        has nothing to be pooled with. It decides what chance is: see Notes.
     min_valid : share, count or None
         Items a person must have answered to count; None takes the instrument's rule, 0 takes
         everybody with an answer. Rankings always have to be complete.
@@ -85,7 +85,12 @@ def consensus(
         Groups with fewer people get `below_min_n`; they are kept.
     cluster : "auto", role or column, or None
         Schools whose people are alike: intervals then leave out, or draw, whole schools.
-        "auto" takes the cluster role. People are the units in a group of a single school.
+        "auto" takes the cluster role. In a group of fewer than three schools people are the
+        units, and the interval is about these schools only: with two, the jackknife over
+        schools gave limits that are far apart (.7 in the median) or, where the two happened
+        to be alike, almost none (.06 in one of 20 trials). Over people, limits for the two
+        schools at hand covered 95 to 98 % in trials with 6 to 24 people a school; for schools
+        in general they cover less (71 to 98 %).
     ci : "jackknife" or "bootstrap"
         The jackknife leaves out each person (or school) in turn, with t on units - 1. In trials
         with 10 to 50 people, or 3 to 15 schools of eight with ICC .1, its 95 % limits covered
@@ -134,6 +139,7 @@ def consensus(
     or waves, and in models, such as of later conflict, use both terms instead of the gap
     (Edwards, 2001, doi:10.1177/109442810143005).
     """
+    responses = _asked(responses, scale)
     column, clusters, felt = _checked(responses, scale, by, felt, cluster, ci, min_n, n_boot)
     check_level(conf_level)
     questions = questions_of(responses.instrument, scale, options=options, min_valid=min_valid)
@@ -181,7 +187,7 @@ def consensus(
         ranking=questions.ranking,
         common=questions.common,
         felt=felt,
-        chance=questions.chance,
+        chance=float(frame["chance"].to_numpy()[frame["n_items"].to_numpy().argmax()]),
         min_n=min_n,
         conf_level=conf_level,
         notes=(
@@ -201,6 +207,13 @@ def consensus(
             *(("Synthetic data.",) if responses.synthetic else ()),
         ),
     )
+
+
+def _asked(responses: Responses, scale: str) -> Responses:
+    """Rows about the partnership, where other rows of the same people are about a partner."""
+    if not isinstance(responses, Responses) or "partner" not in responses.roles:
+        return responses
+    return responses.answered(responses.instrument.scale(scale).items)
 
 
 def _checked(

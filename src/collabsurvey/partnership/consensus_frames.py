@@ -66,14 +66,16 @@ def groups_frame(
 
     coefficients = RANKING_COLUMNS if questions.ranking else PICK_COLUMNS
     put("agreement")
-    frame["chance"] = questions.chance
+    known = [known_items(one, questions) for one in members]
+    frame["chance"] = [questions.chance_on(one) for one in known]
+    frame["n_items"] = [int(one.sum()) for one in known]
     for name in coefficients[1:]:
         put(name)
     if not questions.ranking:
         bits = np.array([entropy_bits(pick_counts(one, questions)) for one in members])
         share = bits / np.log2(questions.n_options)
-        known = ~np.isnan(share)
-        frame["entropy_share"] = ratio(np.where(known, share, 0).sum(axis=1), known.sum(axis=1))
+        given = ~np.isnan(share)
+        frame["entropy_share"] = ratio(np.where(given, share, 0).sum(axis=1), given.sum(axis=1))
     if felt is not None:
         frame["n_felt"] = counts["n_felt"]
         for name in FELT_COLUMNS:
@@ -103,6 +105,14 @@ def standardised_gap(felt: FloatArray, actual: FloatArray) -> FloatArray:
         scores.append((values - values.mean()) / sd)
     out[both] = scores[0] - scores[1]
     return out
+
+
+def known_items(member: Member, questions: Questions) -> BoolArray:
+    """Items (k,) with answers of two people of a group, on which agreement rests."""
+    values = member.values
+    if questions.ranking:
+        values = np.where(np.isnan(values).any(axis=1, keepdims=True), -1, values)
+    return np.asarray((values >= 0).sum(axis=0) >= 2)
 
 
 def pick_counts(member: Member, questions: Questions) -> FloatArray:

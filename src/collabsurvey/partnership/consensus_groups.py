@@ -26,7 +26,7 @@ from collabsurvey.partnership.consensus_kernel import (
 from collabsurvey.partnership.consensus_questions import Questions
 
 Interval = Literal["jackknife", "bootstrap"]
-FEWEST_SCHOOLS = 2  # whose leaving out says how schools differ
+FEWEST_SCHOOLS = 3  # whose leaving out says how schools differ; two may be alike by chance
 FEWEST_BOOTSTRAP = 5  # as for alpha; below, whole schools drawn cover far too little
 HELD = 2**22  # numbers held for some resamples: 32 MB
 
@@ -88,6 +88,9 @@ def consensus_of(
     sums = _sums(member, questions, units)
     statistics = _statistics(questions, felt=felt)
     estimate = {name: float(x[0]) for name, x in statistics(sums.whole()).items()}
+    if questions.common and n_answered(sums) < 2:
+        # They ask whether people tell items apart: of one item they are -1 / (n - 1) and 0.
+        estimate["kappa"] = estimate["alpha"] = np.nan
     n_units = len(sums.size)
     if ci == "bootstrap" and by_cluster and n_units < FEWEST_BOOTSTRAP:
         ci = "jackknife"
@@ -99,7 +102,10 @@ def consensus_of(
         }
     else:
         drawn = _bootstrap(sums, statistics, n_boot=n_boot, seed=seed)
-        limits = {name: _percentiles(drawn[name], conf_level) for name in estimate}
+        limits = {
+            name: (np.nan, np.nan) if np.isnan(value) else _percentiles(drawn[name], conf_level)
+            for name, value in estimate.items()
+        }
     low, high = {}, {}
     for name, (a, b) in limits.items():
         least, most = BOUNDS.get(name, (-1.0, 1.0))
@@ -108,13 +114,18 @@ def consensus_of(
 
 
 def _units(member: Member) -> tuple[IntArray, bool]:
-    """What is left out or drawn: schools where there are two at least, else people."""
+    """What is left out or drawn: schools where there are three at least, else people."""
     n = len(member.felt)
     if member.cluster is not None:
         schools, unit = np.unique(member.cluster, return_inverse=True)
         if len(schools) >= FEWEST_SCHOOLS:
             return unit.astype(np.int64), True
     return np.arange(n), False
+
+
+def n_answered(sums: Sums) -> int:
+    """How many items have answers of two people, so that agreement on them is known."""
+    return int((sums.size.sum(axis=0) >= 2).sum())
 
 
 def _sums(member: Member, questions: Questions, unit: IntArray) -> Sums:

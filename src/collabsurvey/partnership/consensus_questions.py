@@ -48,7 +48,13 @@ class Questions:
     @property
     def chance(self) -> float:
         """Agreement of two people who answer at random, each answer as likely: .25 for four."""
-        return 0.5 if self.ranking else float((1 / self.n_options).mean())
+        return self.chance_on(np.ones(len(self.items), dtype=bool))
+
+    def chance_on(self, known: BoolArray) -> float:
+        """Chance agreement on the items that are known (k,); on all where none is."""
+        if self.ranking:
+            return 0.5
+        return float((1 / self.n_options[known if known.any() else slice(None)]).mean())
 
 
 def questions_of(
@@ -68,6 +74,12 @@ def questions_of(
         codes = tuple(x.values if x is not None else () for x in sets)
         labels = tuple(map(answer_labels, sets, codes))
     same = bool(scale.types) or len(set(zip(codes, labels, strict=True))) == 1
+    if len(sets) == 1:
+        if options == "common":
+            raise OptionError(
+                "options", options, allowed=("own", "auto: one item has nothing to be pooled with")
+            )
+        options = "own"
     common = same if options == "auto" else options == "common"
     if common and not same:
         union = tuple(sorted({code for some in codes for code in some}))

@@ -11,6 +11,7 @@ from collabsurvey.display import Chart, Table
 from collabsurvey.display.charts import interval_chart
 from collabsurvey.display.paired import paired_chart
 from collabsurvey.numerics.intervals import t_quantile
+from collabsurvey.partnership.pictures import axis_broken
 from collabsurvey.results import Result
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ OWN_COLUMNS = (
     "n_left_out",
     "n_felt",
     "chance",
+    "n_items",
     "entropy_share",
     "gap_z",
     "interval",
@@ -49,7 +51,7 @@ class ConsensusResult(Result):
         `n` people who count, `n_left_out` people with too few answers or no ranking;
         `agreement` share of pairs of people with the same answer (mean over items), or of
         pairs of things that two people rank in the same order; `chance` what it would be
-        if all answers were equally likely;
+        if all answers were equally likely; `n_items` items with two answers, on which it rests;
         picks: `ac1` (Gwet), `alpha` (Krippendorff, nominal), `kappa` (Fleiss),
         `entropy_share` (mean over items of entropy over its maximum: 0 all the same, 1 evenly
         spread); rankings: `tau` (mean Kendall correlation of two people), `spearman` (the same
@@ -129,11 +131,13 @@ class ConsensusResult(Result):
     def table(self) -> Table:
         """One row a group: agreement with its interval, coefficients, felt against actual."""
         names = RANKING_COLUMNS if self.ranking else PICK_COLUMNS
+        frame = self.groups_frame
         shown = [self.by, "n", "agreement", "agreement_low", "agreement_high", *names[1:]]
         shown += [] if self.ranking else ["entropy_share"]
         shown += ["felt", "actual", "gap", "gap_low", "gap_high"] if self.felt else []
+        if len(set(frame["interval"])) > 1:  # not all over schools, or not all over people
+            shown.append("interval")
         shown.append("below_min_n")
-        frame = self.groups_frame
         points = ("felt", "actual", "gap", "gap_low", "gap_high")
         return Table(
             title=f"Agreement on {self.scale} by {self.by} ({self.conf_level:.0%} intervals)",
@@ -146,13 +150,11 @@ class ConsensusResult(Result):
             },
             labels={
                 "agreement": "same order" if self.ranking else "agreement",
-                "agreement_low": "low",
-                "agreement_high": "high",
+                "agreement_low": "agreement low",
+                "agreement_high": "agreement high",
                 "ac1": "AC1",
                 "kendall_w": "W",
-                "entropy_share": "entropy",
-                "gap_low": "low",
-                "gap_high": "high",
+                "entropy_share": "entropy 0–1",
                 "below_min_n": f"below {self.min_n}",
             },
         )
@@ -166,26 +168,28 @@ class ConsensusResult(Result):
         frame = frame[frame["agreement"].notna()].sort_values("agreement", kind="stable")
         labels = [str(label) for label in frame[self.by]]
         hollow = frame["below_min_n"].tolist()
-        small = f"(hollow: fewer than {self.min_n} people)"
+        small = f"\n(hollow: fewer than {self.min_n} people)" if any(hollow) else ""
         if self.felt:
-            return paired_chart(
+            chart = paired_chart(
                 labels,
                 frame["felt"].tolist(),
                 frame["actual"].tolist(),
                 names=("felt", "actual"),
                 title=f"Agreement on {self.scale} by {self.by}: felt and actual",
-                axis=f"agreement, 0 to 100; {100 * self.chance:.0f} by chance alone {small}",
+                axis=f"agreement, 0 to 100; {100 * self.chance:.0f} by chance alone{small}",
                 hollow=hollow,
                 limits=(-3, 103),
             )
+            return axis_broken(chart) if small else chart
         what = "pairs of things in the same order" if self.ranking else "pairs of people who agree"
-        return interval_chart(
+        chart = interval_chart(
             labels,
-            frame["agreement"].tolist(),
-            frame["agreement_low"].tolist(),
-            frame["agreement_high"].tolist(),
+            (100 * frame["agreement"]).tolist(),
+            (100 * frame["agreement_low"]).tolist(),
+            (100 * frame["agreement_high"]).tolist(),
             title=f"Agreement on {self.scale} by {self.by}",
-            axis=f"share of {what}, line: by chance {small}",
-            reference=self.chance,
+            axis=f"% of {what}; line: by chance{small}",
+            reference=100 * self.chance,
             highlight=hollow,
         )
+        return axis_broken(chart) if small else chart

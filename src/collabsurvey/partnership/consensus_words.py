@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from collabsurvey.errors import listed
-from collabsurvey.multilevel.wording import several
+from collabsurvey.multilevel.wording import counted, several
 from collabsurvey.numerics.typing import IntArray
+from collabsurvey.partnership.consensus_groups import FEWEST_SCHOOLS
 from collabsurvey.partnership.consensus_questions import Answers, Questions
 from collabsurvey.partnership.consensus_result import RESPONDENTS
 
@@ -30,19 +31,23 @@ def all_notes(
     min_n: int,
 ) -> list[str]:
     """Every sentence a reader needs."""
-    notes = ranking_notes() if questions.ranking else pick_notes(questions)
+    notes = ranking_notes() if questions.ranking else pick_notes(frame, questions)
     notes += interval_notes(frame, by=by, cluster=cluster, ci=ci, n_boot=n_boot)
     if felt is not None:
         notes += felt_notes(frame, questions, felt)
     notes += degenerate_notes(frame, questions, by)
+    notes += item_notes(frame, questions, answers, codes, by)
     return notes + count_notes(frame, questions, answers, codes, by=by, min_n=min_n)
 
 
-def pick_notes(questions: Questions) -> list[str]:
+def pick_notes(frame: pd.DataFrame, questions: Questions) -> list[str]:
     """What the coefficients of picks mean."""
+    most = frame.iloc[int(frame["n_items"].to_numpy().argmax())]
+    n = int(most["n_items"])
     notes = [
-        f"Agreement: share of pairs of people with the same answer, mean of {len(questions.items)} "
-        f"items; {questions.chance:.0%} by chance alone if all answers were equally likely."
+        f"Agreement: share of pairs of people with the same answer, mean of {counted(n, 'item')}; "
+        f"{most['chance']:.0%} by chance alone if all answers were equally likely. Entropy, mean "
+        "of the items: 0 where all pick the same, 1 where all options are picked equally often."
     ]
     if questions.common:
         return [
@@ -73,25 +78,30 @@ def interval_notes(
     """What the intervals are about."""
     how = f"from {n_boot} resamples" if ci == "bootstrap" else "by the jackknife, with t"
     clustered = ~frame["interval"].str.endswith(RESPONDENTS)
-    unit = several(str(cluster)) if clustered.any() else RESPONDENTS
+    schools = several(str(cluster))
+    unit = schools if clustered.any() else RESPONDENTS
+    mixed = cluster is not None and clustered.any() and not clustered.all()
+    but = f" ({RESPONDENTS} where there are fewer than {FEWEST_SCHOOLS} {schools})" if mixed else ""
     notes = [
-        f"Intervals {how}, over {unit}: how far the numbers would move with others of the same "
-        "kind answering the same items."
+        f"Intervals {how}, over {unit}{but}: how far the numbers would move with others of the "
+        "same kind answering the same items."
     ]
-    if cluster is not None and clustered.any() and not clustered.all():
+    if mixed:
         notes.append(
-            f"Groups of {by} with one {cluster} only, whose interval is over its people and says "
-            f"nothing about another {cluster}: {listed(frame.loc[~clustered, by])}."
+            f"Fewer than {FEWEST_SCHOOLS} {schools}, so the interval is over the people of these "
+            f"{schools}, says nothing about others, and cannot be compared in width with those "
+            f"over {schools}: {listed(frame.loc[~clustered, by])}."
         )
     if cluster is not None and not clustered.any():
         notes.append(
-            f"No {by} has people of two of {cluster!r}; the interval is over people, and says "
-            f"nothing about another {cluster}."
+            f"No {by} has people of {FEWEST_SCHOOLS} {schools}, so intervals are over the people "
+            f"of these {schools} and say nothing about others."
         )
     few = clustered & (frame["n_units"] < 5)
     if few.any():
         notes.append(
-            f"Fewer than 5 of {cluster!r}, so a wide interval: {listed(frame.loc[few, by])}."
+            f"Fewer than 5 {schools}, so an interval whose width is itself uncertain: "
+            f"{listed(frame.loc[few, by])}."
         )
     if ci == "bootstrap" and (swapped := frame["interval"].str.startswith("jackknife")).any():
         notes.append(
@@ -136,7 +146,14 @@ def degenerate_notes(frame: pd.DataFrame, questions: Questions, by: str) -> list
     if len(alone := frame.loc[frame["agreement"].isna(), by]):
         notes.append(f"Without two people to compare, so without agreement: {listed(alone)}.")
     if not questions.ranking:
-        all_one = frame["kappa"].isna() & frame["agreement"].notna()
+        undefined = frame["kappa"].isna() & frame["agreement"].notna()
+        single = undefined & (frame["n_items"] < 2) & questions.common
+        if single.any():
+            notes.append(
+                "Answers to one item only, so there are no items to tell apart, and kappa and "
+                f"alpha are not defined: {listed(frame.loc[single, by])}."
+            )
+        all_one = undefined & ~single
         if all_one.any():
             notes.append(
                 "Everybody gave one answer throughout, so kappa and alpha, which divide by the "
@@ -151,6 +168,28 @@ def degenerate_notes(frame: pd.DataFrame, questions: Questions, by: str) -> list
     short = frame["agreement"].notna() & frame["agreement_low"].isna()
     if short.any():
         notes.append(f"Too few people for an interval: {listed(frame.loc[short, by])}.")
+    return notes
+
+
+def item_notes(
+    frame: pd.DataFrame, questions: Questions, answers: Answers, codes: IntArray, by: str
+) -> list[str]:
+    """Items that nobody answered, and groups whose agreement rests on fewer than the others'."""
+    if questions.ranking:
+        return []
+    given = np.asarray((answers.values[answers.used & (codes >= 0)] >= 0).any(axis=0))
+    notes = []
+    if not given.all():
+        blank = [item for item, there in zip(questions.items, given, strict=True) if not there]
+        notes.append(f"Nobody answered {listed(blank)}, so agreement rests on the other items.")
+    fewer = (frame["n_items"] < frame["n_items"].max()) & frame["agreement"].notna()
+    if fewer.any():
+        short = frame.loc[fewer]
+        names = [f"{name} ({n})" for name, n in zip(short[by], short["n_items"], strict=True)]
+        notes.append(
+            "Agreement on fewer items, as the others do not have two answers there: "
+            f"{listed(names)}."
+        )
     return notes
 
 
@@ -179,7 +218,7 @@ def count_notes(
         notes.append(f"Not each rank from 1 to {len(questions.items)} once, left out: {ties}.")
     small = frame.loc[frame["below_min_n"] & (frame["n"] > 0), by]
     if len(small):
-        notes.append(f"Fewer than {min_n} people, not to be published: the {by} {listed(small)}.")
+        notes.append(f"Fewer than {min_n} people, not to be published: {listed(small)}.")
     if len(empty := frame.loc[frame["n"] == 0, by]):
         notes.append(f"Nobody with enough answers: {listed(empty)}.")
     return notes

@@ -22,8 +22,11 @@ from collabsurvey.multilevel.aggregate import synthetic_note
 from collabsurvey.multilevel.inputs import ScoreTable, score_table
 from collabsurvey.numerics.typing import FloatArray
 from collabsurvey.partnership.dependence_result import DependenceResult, Joint
+from collabsurvey.partnership.dependence_words import Seen, grid_notes
 from collabsurvey.partnership.dyad_cells import Cells, cell_moments, t_limits, welch
 from collabsurvey.partnership.dyad_inputs import Ties, partner_columns, read_ties
+from collabsurvey.partnership.dyad_range import Span, beyond, cut, span_of, width_of
+from collabsurvey.partnership.dyad_words import asked_notes, cut_notes
 from collabsurvey.partnership.reciprocity import accuracy
 from collabsurvey.responses.responses import Responses
 
@@ -39,12 +42,14 @@ Needs = str | Mapping[str, str | Sequence[str]]
 class Grid:
     """Columns of each resource, in both directions, and how each is keyed.
 
-    `turn` maps a reverse-keyed column to lowest + highest answer.
+    `turn` maps a reverse-keyed column to lowest + highest answer; `span` is between which
+    numbers answers lie, where that is known.
     """
 
     ours: Mapping[str, tuple[str, ...]]
     theirs: Mapping[str, tuple[str, ...]]
     turn: Mapping[str, float]
+    span: Span | None = None
 
 
 def dependence(
@@ -78,7 +83,8 @@ def dependence(
         is the form of Casciaro and Piskorski and twice as large.
     min_raters : int
         Directed pairs with fewer raters get `below_min`; 5 is the least this project ever
-        publishes. No value is removed here.
+        publishes. No value is removed here. A note counts those below what the instrument
+        asks for (`aggregate: min_n`), as in `dyads`.
 
     Raises
     ------
@@ -97,6 +103,9 @@ def dependence(
     by it. A resource with several items is the mean of those answered, if two thirds are. "all
     resources" needs an answer to each: they are different things that add up to a need, and
     two of them are not the same need as three.
+
+    Intervals are Welch's or of t, as in `dyads`: where all raters say the same, they take the
+    spread within all directed pairs of that resource, pooled; and they end where answers do.
 
     Above zero, the source has power over the target, as its people see it. Whether the target
     sees it so is what `.accounts` shows: A's "they need us" and B's "we need them" are about
@@ -117,9 +126,10 @@ def dependence(
     names = [name for side in (grid.ours, grid.theirs) for cols in side.values() for name in cols]
     ties = read_ties(table, columns, list(dict.fromkeys(names)), method=METHOD)
     needs = resource_values(ties, grid)
-    frame, accounts, ours_only = frames_of(
-        ties, needs, joint=joint, min_raters=min_raters, conf_level=conf_level
+    frame, accounts, seen = frames_of(
+        ties, needs, grid.span, joint=joint, min_raters=min_raters, conf_level=conf_level
     )
+    scales = [name for name in (ours, theirs) if isinstance(name, str)]
     return DependenceResult(
         grid=frame,
         accounts=accounts,
@@ -133,7 +143,9 @@ def dependence(
         min_raters=min_raters,
         conf_level=conf_level,
         notes=(
-            *_notes(ties, frame, accounts, ours_only, joint, min_raters),
+            *grid_notes(ties, frame, accounts, seen, joint, min_raters),
+            *asked_notes(table, scales, frame, min_raters, "rows"),
+            *cut_notes(seen.cut, grid.span),
             *synthetic_note(table.synthetic),
         ),
     )
@@ -157,7 +169,8 @@ def needs_of(table: ScoreTable, ours: Needs, theirs: Needs) -> Grid:
         raise DataError(f"Columns named twice in ours and theirs: {listed(map(repr, twice))}.")
     instrument = table.responses.instrument if table.responses is not None else None
     turn = {} if instrument is None else _turned(instrument, columns)
-    return Grid(first, {name: second[name] for name in first}, turn)
+    span = None if table.responses is None else span_of(table.responses, columns)
+    return Grid(first, {name: second[name] for name in first}, turn, span)
 
 
 def _side(table: ScoreTable, needs: Needs, option: str) -> dict[str, tuple[str, ...]]:
@@ -238,31 +251,34 @@ def mean_of_most(x: FloatArray) -> FloatArray:
 def frames_of(
     ties: Ties,
     needs: Mapping[str, tuple[FloatArray, FloatArray]],
+    span: Span | None,
     *,
     joint: Joint,
     min_raters: int,
     conf_level: float,
-) -> tuple[pd.DataFrame, pd.DataFrame, int]:
-    """The grid, the accounts, and in how many cells some people answered one question only."""
+) -> tuple[pd.DataFrame, pd.DataFrame, Seen]:
+    """The grid, the accounts, and what has to be said of their cells."""
     import pandas as pd
 
     size = len(ties.codes)
     place = {tuple(row): i for i, row in enumerate(ties.codes.tolist())}
     back = [place.get((p, w, t, s), -1) for p, w, s, t in ties.codes.tolist()]
-    grids, accounts, uneven = [], [], 0
+    grids, accounts, seen = [], [], Seen()
+    room = width_of(span)
     for resource, (ours, theirs) in needs.items():
         our, their = (cell_moments(x, ties.cell, size) for x in (ours, theirs))
         gap = cell_moments(theirs - ours, ties.cell, size)
         both = cell_moments((ours + theirs) / (2.0 if joint == "mean" else 1.0), ties.cell, size)
-        uneven += int(((our.n != gap.n) | (their.n != gap.n)).sum())
+        limits = t_limits(gap.mean, gap.se, gap.df, conf_level)
+        seen = seen.after(our, their, gap, cut=beyond(*limits, room))
         start = ties.directed.assign(resource=resource)
-        grids.append(_grid(start, our, their, gap, both, min_raters, conf_level))
+        grids.append(_grid(start, our, their, gap, both, cut(*limits, room), min_raters))
         stated = our.at(np.array(back, dtype=np.int64))
-        accounts.append(_accounts(start, their, stated, conf_level))
+        accounts.append(_accounts(start, their, stated, room, conf_level))
     # Directed pairs in their order, resources within them.
     order = np.arange(size * len(needs)).reshape(len(needs), size).T.ravel()
     grid, two = (pd.concat(parts, ignore_index=True).iloc[order] for parts in (grids, accounts))
-    return grid.reset_index(drop=True), two.reset_index(drop=True), uneven
+    return grid.reset_index(drop=True), two.reset_index(drop=True), seen
 
 
 def _grid(
@@ -271,10 +287,9 @@ def _grid(
     their: Cells,
     gap: Cells,
     both: Cells,
+    limits: tuple[FloatArray, FloatArray],
     min_raters: int,
-    conf_level: float,
 ) -> pd.DataFrame:
-    low, high = t_limits(gap.mean, gap.se, gap.df, conf_level)
     return start.assign(
         n_raters=gap.n,
         n_ours=our.n,
@@ -285,15 +300,18 @@ def _grid(
         sd=gap.sd,
         se=gap.se,
         df=gap.df,
-        ci_low=low,
-        ci_high=high,
+        ci_low=limits[0],
+        ci_high=limits[1],
         joint=both.mean,
         below_min=gap.n < min_raters,
     )
 
 
-def _accounts(start: pd.DataFrame, their: Cells, stated: Cells, conf_level: float) -> pd.DataFrame:
+def _accounts(
+    start: pd.DataFrame, their: Cells, stated: Cells, room: Span | None, conf_level: float
+) -> pd.DataFrame:
     difference = welch(their, stated, conf_level)
+    low, high = cut(difference.low, difference.high, room)
     return start.assign(
         n_source=their.n,
         source_says=their.mean,
@@ -302,8 +320,8 @@ def _accounts(start: pd.DataFrame, their: Cells, stated: Cells, conf_level: floa
         difference=difference.estimate,
         se=difference.se,
         df=difference.df,
-        ci_low=difference.low,
-        ci_high=difference.high,
+        ci_low=low,
+        ci_high=high,
         one_sided=(their.n > 0) != (stated.n > 0),
     )
 
@@ -333,29 +351,3 @@ def agreement_frame(
                 }
             )
     return pd.DataFrame(rows)
-
-
-def _notes(
-    ties: Ties,
-    grid: pd.DataFrame,
-    accounts: pd.DataFrame,
-    uneven: int,
-    joint: Joint,
-    min_raters: int,
-) -> list[str]:
-    people = f" of {ties.n_raters} people" if ties.n_raters != ties.n_rows else ""
-    notes = [
-        f"{ties.n_rows} answers about a partner{people}. Asymmetry is they need us, less we need "
-        f"them, of each person, then averaged; joint is the {joint} of the two.",
-        *ties.notes,
-    ]
-    if uneven:
-        notes.append(
-            "Some people answered one of the two questions only, so in "
-            f"{uneven} rows the asymmetry is not the difference of the two means shown."
-        )
-    if count := int(accounts["one_sided"].sum()):
-        notes.append(f"Needs of which one side only gives an account: {count}.")
-    if count := int((grid["below_min"] & (grid["n_raters"] > 0)).sum()):
-        notes.append(f"Rows with fewer than {min_raters} raters, not to be published: {count}.")
-    return notes

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal
 
 from collabsurvey.display import Chart, Table
 from collabsurvey.display.heat import heat_chart
-from collabsurvey.errors import DataError, OptionError, UnknownNameError
+from collabsurvey.errors import DataError, OptionError, UnknownNameError, listed
 from collabsurvey.partnership.dyad_result import choices, chosen_rows, rounded_up
+from collabsurvey.partnership.pictures import cell_format, framed
 from collabsurvey.partnership.round_robin import wide_table
 from collabsurvey.results import Result
 
@@ -22,6 +23,9 @@ Joint = Literal["mean", "sum"]
 @dataclass(frozen=True, eq=False)
 class DependenceResult(Result):
     """One row a directed pair and resource.
+
+    `summary()` has a row a directed pair, for all resources together; `resource_table` shows
+    one of them, `accounts_table` what the other side says, and `to_frame` everything.
 
     Attributes
     ----------
@@ -88,16 +92,33 @@ class DependenceResult(Result):
         return self.grid[self.grid["resource"] == chosen]
 
     def table(self) -> Table:
-        """Needs in both directions and their asymmetry."""
-        shown = [*self.keys, "source", "target", "resource", "n_raters", "we_need_them"]
-        shown += ["they_need_us", "asymmetry", "ci_low", "ci_high", "joint", "below_min"]
+        """Needs in both directions and their asymmetry, of all resources together."""
+        table = self.resource_table()
+        if len(self.resources) == 1:
+            return table
+        *single, _ = map(repr, self.resources)
+        more = f"One resource: resource_table() of {listed(single)}; to_frame() has them all."
+        return replace(table, notes=(more, *table.notes))
+
+    def resource_table(self, resource: str | None = None) -> Table:
+        """Needs in both directions and their asymmetry, of one resource (the last: all)."""
+        frame = self._of(resource)
+        name = frame["resource"].iloc[0]
+        shown = [*self.keys, "source", "target", "n_ours", "we_need_them", "n_theirs"]
+        shown += ["they_need_us", "n_raters", "asymmetry", "ci_low", "ci_high", "joint"]
         two = ("we_need_them", "they_need_us", "asymmetry", "ci_low", "ci_high", "joint")
         return Table(
-            title=f"Who needs whom, as the source sees it ({self.conf_level:.0%} intervals)",
-            columns={name: self.grid[name].tolist() for name in shown},
+            title=f"Who needs whom, {name}, as the source sees it "
+            f"({self.conf_level:.0%} intervals of the asymmetry)",
+            columns={name: frame[name].tolist() for name in (*shown, "below_min")},
             notes=self.notes,
             formats=dict.fromkeys(two, ".2f"),
-            labels={"n_raters": "n", "below_min": f"below {self.min_raters}"},
+            labels={
+                "n_ours": "n (ours)",
+                "n_theirs": "n (theirs)",
+                "n_raters": "n both",
+                "below_min": f"below {self.min_raters}",
+            },
         )
 
     def accounts_table(self) -> Table:
@@ -124,11 +145,16 @@ class DependenceResult(Result):
             for row in first
         ]
         known = [abs(x) for x in values.ravel().tolist() if isfinite(x)]
+        limit = rounded_up(max(known, default=1.0))
+        few = grid["below_min"].to_numpy().reshape(-1, n).tolist()
+        mark, words = framed(values.tolist(), few, f"fewer than {self.min_raters} people")
         return heat_chart(
             values.tolist(),
             names,
             list(self.resources),
-            title="They need us, less we need them",
+            title=f"They need us, less we need them{words}",
             description_of="asymmetry",
-            limit=rounded_up(max(known, default=1.0)),
+            limit=limit,
+            form=cell_format(limit),
+            mark=mark,
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from collabsurvey.errors import DataError, NotEnoughDataError, OptionError
+from collabsurvey.errors import DataError, NotEnoughDataError, OptionError, listed
 from collabsurvey.moments.columns import group_values
 from collabsurvey.multilevel.groups import repeated_person
 from collabsurvey.multilevel.inputs import ScoreTable, chosen_scales, score_table
@@ -17,6 +17,8 @@ from collabsurvey.numerics.typing import BoolArray, FloatArray, IntArray
 from collabsurvey.partnership.distance_kernels import group_means
 from collabsurvey.partnership.distance_result import Metric
 from collabsurvey.responses.engine import group_codes, read_columns
+from collabsurvey.responses.responses import Responses
+from collabsurvey.scoring import score
 from collabsurvey.scoring.composition_result import CompositionResult
 
 METHOD = "A distance between schools"
@@ -32,6 +34,7 @@ class Profiles:
     schools: tuple[Any, ...]
     scales: tuple[str, ...]
     n_incomplete: int
+    left_out: tuple[tuple[str, tuple[str, ...]], ...]  # schools, and the scales nobody there has
     notes: tuple[str, ...]
 
 
@@ -39,6 +42,7 @@ def profiles(
     scores: Any, by: str | Sequence[str], scales: Sequence[str] | None, metric: Metric
 ) -> Profiles:
     """Complete rows of the profile, one a person, in an order that rows do not matter for."""
+    scores = scored_first(scores, scales, metric)
     table, ready = score_columns(scores, metric)
     keys = tuple(table.column(key) for key in ([by] if isinstance(by, str) else by))
     if not keys:
@@ -70,7 +74,9 @@ def profiles(
     if metric == "aitchison" and not ready:
         x, found_notes = _log_ratios(x, kept, names)
         notes += found_notes
-    x, codes = x[kept], np.column_stack([codes for codes, _ in coded])[kept]
+    school = np.column_stack([codes for codes, _ in coded])
+    left_out = _left_out(x, school, has_school, complete, [labels for _, labels in coded], names)
+    x, codes = x[kept], school[kept]
     if person:
         who, _ = group_codes(read[person])
         # A row without an id is a person of its own.
@@ -78,10 +84,7 @@ def profiles(
         x, codes = _one_row_each(x, codes, who[kept])
         notes.append("People answered several times; each counts once, with their mean.")
     found, place = np.unique(codes, axis=0, return_inverse=True)
-    labels = [
-        " · ".join(names_[code] for code, (_, names_) in zip(row, coded, strict=True))
-        for row in found.tolist()
-    ]
+    labels = [_label(row, [names_ for _, names_ in coded]) for row in found.tolist()]
     if len(labels) < 2:
         raise NotEnoughDataError(
             METHOD, what="schools with a respondent who has every scale", found=1, needed=2
@@ -94,8 +97,54 @@ def profiles(
         schools=tuple(group_values(tuple(labels), numeric=numeric)),
         scales=tuple(name.replace(".clr.", ".") for name in names) if ready else names,
         n_incomplete=int((has_school & answered & ~complete).sum()),
+        left_out=left_out,
         notes=tuple(notes),
     )
+
+
+def _label(codes: Sequence[int], labels: Sequence[tuple[str, ...]]) -> str:
+    return " · ".join(names[code] for code, names in zip(codes, labels, strict=True))
+
+
+def _left_out(
+    x: FloatArray,
+    school: IntArray,
+    has_school: BoolArray,
+    complete: BoolArray,
+    labels: Sequence[tuple[str, ...]],
+    scales: Sequence[str],
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Schools in which nobody has every scale, and the scales nobody has there."""
+    places, place = np.unique(school[has_school], axis=0, return_inverse=True)
+    place = np.asarray(place).reshape(-1)
+    there, x = complete[has_school], x[has_school]
+    found = []
+    for g in np.setdiff1d(np.arange(len(places)), place[there]).tolist():
+        blank = np.isnan(x[place == g]).all(axis=0)
+        missing = tuple(scale for scale, none in zip(scales, blank, strict=True) if none)
+        found.append((_label(places[g].tolist(), labels), missing))
+    return tuple(found)
+
+
+def scored_first(scores: Any, scales: Sequence[str] | None, metric: Metric) -> Any:
+    """Scores of the scales where answers are handed in, unless `scales` names items."""
+    if not isinstance(scores, Responses) or not scores.instrument.scale_ids:
+        return scores
+    if scales is None:
+        if metric == "aitchison":
+            raise DataError(
+                "metric='aitchison' is for shares of a whole. Hand in "
+                "cs.scoring.composition(responses, scale), or name the items with scales=."
+            )
+        return score(scores)
+    names = [scales] if isinstance(scales, str) else list(scales)
+    known = [name for name in names if name in scores.instrument.scale_ids]
+    if known and len(known) < len(names):
+        raise DataError(
+            "scales= names scales and items, which cannot be told apart in a profile: "
+            f"{listed(names)}. Name scales only, or items only."
+        )
+    return score(scores, names) if known else scores
 
 
 def score_columns(scores: Any, metric: Metric) -> tuple[ScoreTable, bool]:

@@ -11,6 +11,7 @@ from collabsurvey.display import Chart, Table
 from collabsurvey.display.heat import heat_chart
 from collabsurvey.errors import OptionError
 from collabsurvey.partnership.dyad_result import rounded_up
+from collabsurvey.partnership.pictures import cell_format, framed
 from collabsurvey.results import Result
 
 if TYPE_CHECKING:
@@ -35,10 +36,10 @@ class CultureDistanceResult(Result):
     ----------
     pairs : pandas.DataFrame
         `school_a school_b n_a n_b distance distance_corrected ci_low ci_high share_closer
-        one_respondent`. `distance` is that of the means as they are, which two samples of one
-        school have too; `distance_corrected` and its interval have the sampling error taken
-        out of the squared distance, and are 0 where nothing is left. `share_closer` is the
-        share of all other pairs that are closer (corrected; a tie counts half).
+        one_respondent below_min_n`. `distance` is that of the means as they are, which two
+        samples of one school have too; `distance_corrected` and its interval have the sampling
+        error taken out of the squared distance, and are 0 where nothing is left. `share_closer`
+        is the share of all other pairs that are closer (corrected; a tie counts half).
     profiles : pandas.DataFrame
         `school n`, then the mean of each scale in its own unit; for shares the centre.
     share_apart : float
@@ -62,6 +63,7 @@ class CultureDistanceResult(Result):
     n_boot: int
     seed: int
     conf_level: float
+    min_n: int
     notes: tuple[str, ...]
 
     def to_frame(self) -> pd.DataFrame:
@@ -84,7 +86,7 @@ class CultureDistanceResult(Result):
         """Pairs from close to far."""
         frame = self.pairs.sort_values("distance_corrected", kind="stable")
         shown = ["school_a", "school_b", "n_a", "n_b", "distance", "distance_corrected"]
-        shown += ["ci_low", "ci_high", "share_closer"]
+        shown += ["ci_low", "ci_high", "share_closer", "below_min_n"]
         two = ("distance", "distance_corrected", "ci_low", "ci_high")
         return Table(
             title=f"Distances between schools, {UNITS[self.metric, self.standardise]} "
@@ -92,7 +94,11 @@ class CultureDistanceResult(Result):
             columns={name: frame[name].tolist() for name in shown},
             notes=self.notes,
             formats={**dict.fromkeys(two, ".2f"), "share_closer": ".0%"},
-            labels={"distance_corrected": "corrected", "share_closer": "closer pairs"},
+            labels={
+                "distance_corrected": "corrected",
+                "share_closer": "closer pairs",
+                "below_min_n": f"below {self.min_n}",
+            },
         )
 
     def chart(self) -> Chart:
@@ -100,12 +106,20 @@ class CultureDistanceResult(Result):
         corrected = self.pairs["distance_corrected"].notna().all()
         values = self.matrix("distance_corrected" if corrected else "distance").to_numpy()
         names = [str(school) for school in self.schools]
+        limit = rounded_up(float(values.max()))
+        few = self.profiles["n"].to_numpy() < self.min_n
+        small = np.logical_or.outer(few, few)
+        shown = np.where(np.eye(len(few), dtype=bool), np.nan, values)
+        mark, words = framed(shown.tolist(), small.tolist(), f"fewer than {self.min_n} people")
         return heat_chart(
             values.tolist(),
             names,
             names,
-            title=f"Distances between schools, {UNITS[self.metric, self.standardise]}",
+            title=f"Distances between schools, {UNITS[self.metric, self.standardise]}{words}",
             description_of="distance",
-            limit=rounded_up(float(values.max())),
+            limit=limit,
+            start=0.0,
+            form=cell_format(limit),
+            mark=mark,
             square=True,
         )

@@ -128,6 +128,7 @@ def read_ties(
         *_own_faults(source, own & answered, columns),
         *_spelling_faults(source.labels, "Schools", columns["source"], columns["target"]),
         *_spelling_faults(partnership.labels, "Partnerships", columns.get("partnership", "")),
+        *_partnership_faults(key[kept & answered], partnership, source, columns),
         *_repeat_faults(key[kept], rater, rater.codes[kept], source, columns),
     ]
     if faults:
@@ -258,6 +259,30 @@ def _spelling_faults(labels: Sequence[str], what: str, *columns: str) -> list[st
     return [
         f"{what} are spelt in more than one way in {' and '.join(map(repr, columns))}: "
         f"{listed(twice, most=SHOWN)}. Capitals and blanks count: write each name in one way."
+    ]
+
+
+def _partnership_faults(
+    key: IntArray, partnership: Names, schools: Names, columns: Mapping[str, str]
+) -> list[str]:
+    """Two schools that answer about each other, each under another partnership."""
+    under: dict[tuple[int, ...], tuple[set[int], set[int]]] = {}
+    for p, w, s, t in np.unique(key, axis=0).tolist():
+        sides = under.setdefault((w, min(s, t), max(s, t)), (set(), set()))
+        sides[int(s > t)].add(p)
+    apart = [
+        f"{schools.labels[a]} about {schools.labels[b]} under {partnership.labels[min(one)]!r}, "
+        f"{schools.labels[b]} about {schools.labels[a]} under {partnership.labels[min(other)]!r}"
+        for (_, a, b), (one, other) in under.items()
+        if one and other and not one & other
+    ]
+    if not apart:
+        return []
+    return [
+        f"Schools that answer about each other have different names in {columns['partnership']!r}, "
+        f"so their answers would not be put together: {listed(apart, most=SHOWN)}. Write the name "
+        "of the partnership they share on both sides; if they are in none together, hand in the "
+        "answers without a partnership."
     ]
 
 

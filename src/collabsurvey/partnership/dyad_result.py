@@ -4,22 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil, floor, isfinite, log10
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
 
 from collabsurvey.display import Chart, Table
 from collabsurvey.display.charts import interval_chart
 from collabsurvey.display.heat import heat_chart
 from collabsurvey.errors import DataError, OptionError, UnknownNameError, listed
+from collabsurvey.partnership.pictures import axis_broken, cell_format, framed
 from collabsurvey.partnership.round_robin import RoundRobinResult, round_robin, wide_table
 from collabsurvey.results import Result
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
+
+Picture = Literal["auto", "means", "asymmetry"]
 
 
 @dataclass(frozen=True, eq=False)
 class DyadsResult(Result):
     """One row a directed pair of schools; no value is removed, however few people it rests on.
+
+    `summary()` shows directed pairs and `pairs_table()` both directions of each pair; `plot()`
+    draws the means, `plot(of="asymmetry")` how far the two directions differ.
 
     Attributes
     ----------
@@ -136,14 +145,34 @@ class DyadsResult(Result):
             return self.asymmetry_chart(partnership=partnership, wave=wave)
         values = wide.to_numpy()
         known = [abs(x) for x in values.ravel().tolist() if isfinite(x)]
+        limit = rounded_up(max(known, default=1.0))
+        start = None
+        if (low := min(values[np.isfinite(values)], default=0.0)) >= 0:
+            start = rounded_down(float(low), limit)
+        counts = self.matrix("n_raters", partnership=partnership, wave=wave).to_numpy()
+        few = (counts < self.min_raters).tolist()
+        mark, words = framed(values.tolist(), few, f"fewer than {self.min_raters} raters")
         return heat_chart(
             values.tolist(),
             [str(school) for school in wide.index],
             [str(school) for school in wide.columns],
-            title=f"{self.value}: rows answer about columns",
+            title=f"{self.value}: rows answer about columns{words}",
             description_of="mean",
-            limit=rounded_up(max(known, default=1.0)),
+            limit=limit,
+            start=start,
+            form=cell_format(limit),
+            mark=mark,
         )
+
+    def plot(self, ax: Axes | None = None, *, of: Picture = "auto") -> Axes:
+        """Draw the means ("means"), the asymmetry of pairs, or what can be drawn ("auto")."""
+        if isinstance(ax, str):
+            raise OptionError("ax", ax, allowed=("axes of matplotlib", f"plot(of={ax!r})"))
+        if of not in get_args(Picture):
+            raise OptionError("of", of, allowed=get_args(Picture))
+        if of == "means":
+            self.matrix()  # says what has to be chosen
+        return (self.asymmetry_chart() if of == "asymmetry" else self.chart()).plot(ax)
 
     def asymmetry_chart(self, *, partnership: Any = None, wave: Any = None) -> Chart:
         """Asymmetry of each two-sided pair with its interval, from low to high."""
@@ -155,17 +184,20 @@ class DyadsResult(Result):
             )
             for row in frame.to_dict("records")
         ]
-        return interval_chart(
+        hollow = frame["below_min"].tolist()
+        small = f"\n(hollow: fewer than {self.min_raters} raters on a side)" if any(hollow) else ""
+        chart = interval_chart(
             labels,
             frame["asymmetry"].tolist(),
             frame["ci_low"].tolist(),
             frame["ci_high"].tolist(),
             title=f"{self.value}: asymmetry of pairs",
-            axis=f"first about second, less second about first, with its {self.conf_level:.0%} "
-            f"interval (hollow: fewer than {self.min_raters} raters on a side)",
+            axis=f"first about second, less second about first ({self.conf_level:.0%} interval)"
+            + small,
             reference=0.0,
-            highlight=frame["below_min"].tolist(),
+            highlight=hollow,
         )
+        return axis_broken(chart) if small else chart
 
 
 def rounded_up(value: float) -> float:
@@ -174,6 +206,13 @@ def rounded_up(value: float) -> float:
         return 1.0
     unit = 10.0 ** (floor(log10(value)) - 1)
     return ceil(value / unit - 1e-9) * unit
+
+
+def rounded_down(value: float, limit: float) -> float:
+    """Not above a value from 0 to `limit`, and below the limit: the white of a map."""
+    unit = 10.0 ** (floor(log10(limit)) - 1)
+    low = floor(value / unit + 1e-9) * unit
+    return low if 0 < low < limit else 0.0
 
 
 def chosen_rows(

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from collabsurvey.display.heat import heat_chart
-from collabsurvey.partnership.dyad_result import rounded_up
+from collabsurvey.partnership.dyad_result import rounded_down, rounded_up
+from collabsurvey.partnership.pictures import cell_format
 from collabsurvey.reporting.disclosure import Hidden, groups_to_hide
 from collabsurvey.reporting.groups import in_order, label_of, labels_of
 from collabsurvey.reporting.relations_hide import LEAST_UNSOLVABLE, answered_hidden, blank
@@ -196,6 +197,7 @@ def _heat(directed: pd.DataFrame, title: str) -> Chart | None:
                                            strict=True)}  # fmt: skip
     grid = [[float(values.get((s, t), np.nan)) for t in names] for s in names]
     limit = rounded_up(float(np.nanmax(np.abs(grid))))
+    lowest = float(np.nanmin(grid))
     return heat_chart(
         grid,
         names,
@@ -203,6 +205,8 @@ def _heat(directed: pd.DataFrame, title: str) -> Chart | None:
         title=f"{title}: rows say it of columns",
         description_of="mean",
         limit=limit,
+        start=rounded_down(lowest, limit) if lowest >= 0 else None,
+        form=cell_format(limit),
     )
 
 

@@ -189,17 +189,39 @@ def _key_faults(frame: Frame, responses: Responses) -> list[str]:
     known = frame.filter(~nw.col(roles["respondent"]).is_null())
     sizes = known.group_by(key).agg(nw.len().alias("rows__")).filter(nw.col("rows__") > 1)
     repeated = collect(sizes)
+    nameless = nw.any_horizontal(*(nw.col(name).is_null() for name in key), ignore_nulls=False)
+    faults = _nameless_faults(collect(repeated.filter(nameless)), words, key)
+    repeated = collect(repeated.filter(~nameless))
     if not len(repeated):
-        return []
+        return faults
     extra = int(repeated["rows__"].sum()) - len(repeated)
     first = min(zip(*(repeated[name].to_list() for name in key), strict=True), key=str)
     example = ", ".join(f"{name} {value}" for name, value in zip(key, first, strict=True))
     hint = "" if "wave" in roles else " If there are several waves, set the wave role."
     many = "1 key" if len(repeated) == 1 else f"{len(repeated)} keys"
+    rows = "1 row" if extra == 1 else f"{extra} rows"
     occur = "occurs" if len(repeated) == 1 else "occur"
     return [
-        f"{many} ({' × '.join(words)}) {occur} more than once, {extra} rows too many; "
+        *faults,
+        f"{many} ({' × '.join(words)}) {occur} more than once, {rows} too many; "
         f"for example {example}.{hint} Say which row counts with "
         "repair={'duplicates': {'keep': 'most_complete'}} (or 'first', 'last'); or, if a person "
-        "may answer once in each school or course, say key=['respondent', 'cluster']."
+        "may answer once in each school or course, say key=['respondent', 'cluster'].",
     ]
+
+
+def _nameless_faults(repeated: Frame, words: Sequence[str], key: Sequence[str]) -> list[str]:
+    """Rows of one respondent that look alike only because a partner or wave is not named."""
+    faults = []
+    for word, column in zip(words, key, strict=True):
+        rows = collect(repeated.filter(nw.col(column).is_null()))
+        if not len(rows):
+            continue
+        people = sorted({str(x) for x in rows[key[0]].to_list()})
+        of = "1 respondent" if len(people) == 1 else f"{len(people)} respondents"
+        faults.append(
+            f"{int(rows['rows__'].sum())} rows of {of} have no {word} in {column!r} and cannot be "
+            f"told apart; for example {key[0]} {people[0]}. They are not known to be duplicates: "
+            f"fill in the {word}, or leave the rows out."
+        )
+    return faults

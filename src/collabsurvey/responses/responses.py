@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal, get_args
@@ -115,6 +115,18 @@ class Responses:
         name = role if role not in column_names(as_narwhals(self.frame)) else f"{role}_role"
         frame = as_narwhals(self.frame).with_columns(nw.lit(value).alias(name))
         return replace(self, frame=to_native(frame), roles={**self.roles, role: name})
+
+    def answered(self, items: Iterable[str]) -> Responses:
+        """Rows that hold an answer to any of the items.
+
+        Where people answered about several partners, questions about the whole partnership
+        stand in the rows without a partner: these, without the blank ones.
+        """
+        any_answer = nw.any_horizontal(
+            *(~nw.col(self.instrument.item(item).id).is_null() for item in items),
+            ignore_nulls=True,
+        )
+        return replace(self, frame=to_native(as_narwhals(self.frame).filter(any_answer)))
 
     def wide(self, by: str = "wave") -> Any:
         """One row per respondent, with a column `item_level` for each level of the role `by`.
