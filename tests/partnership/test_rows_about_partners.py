@@ -48,7 +48,13 @@ def test_consensus_is_that_of_the_rows_about_the_partnership(staff: Any) -> None
 
 def test_two_views_are_those_of_the_rows_about_the_school(staff: Any) -> None:
     both, one = (
-        cs.multilevel.perception_gap(each, "ldr.attends.self", "ldr.attends")
+        cs.multilevel.perception_gap(
+            each,
+            "ldr.attends.self",
+            "ldr.attends",
+            role="staff_role",
+            groups=("decision_maker", "front_line"),
+        )
         for each in (staff, alone(staff))
     )
     assert both.to_frame()["gap"].equals(one.to_frame()["gap"])
