@@ -95,15 +95,15 @@ def _lines(instrument: Instrument) -> Iterator[str]:
     )
     yield ""
     yield "## What it measures"
-    scales = {scale.id: scale for scale in instrument.scoring}
     for construct in instrument.constructs:
+        scale = _scale_of(instrument, construct)
         yield ""
-        yield f"**{_title(construct, scales.get(construct.id))}** (`{construct.id}`). " + (
+        yield f"**{_title(instrument, construct, scale)}** (`{construct.id}`). " + (
             construct.definition.strip()
         )
         yield ""
         for label, text in (
-            ("A high score", _high(construct, scales.get(construct.id))),
+            ("A high score", _high(construct, scale)),
             ("About", ", ".join(construct.level)),
             ("Its items are", MODELS[construct.measurement_model]),
             ("Sources", "; ".join(construct.sources)),
@@ -194,8 +194,20 @@ def rule_words(instrument: Instrument, scale: Scale) -> str:
     return words
 
 
-def _title(construct: Construct, scale: Scale | None) -> str:
-    return construct.id if scale is None else scale.title
+def _scale_of(instrument: Instrument, construct: Construct) -> Scale | None:
+    """Score of a construct: the one of its name, else one made of its items alone."""
+    own = [item.id for item in instrument.items if item.construct_id == construct.id]
+    named = (scale for scale in instrument.scoring if scale.id == construct.id)
+    alone = (scale for scale in instrument.scoring if set(scale.items) <= set(own))
+    return next(named, None) or next(alone, None)
+
+
+def _title(instrument: Instrument, construct: Construct, scale: Scale | None) -> str:
+    if scale is not None:
+        return scale.title
+    own = {item.id for item in instrument.items if item.construct_id == construct.id}
+    whole = next((one for one in instrument.scoring if own & set(one.items)), None)
+    return "Asked without a score" if whole is None else f"A part of: {whole.title}"
 
 
 def _high(construct: Construct, scale: Scale | None) -> str:

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from collabsurvey.instruments.hypotheses import hypotheses_of
-from collabsurvey.instruments.model import Instrument, Item, ResponseSet, Scale
+from collabsurvey.instruments.model import Construct, Instrument, Item, ResponseSet, Scale
 from collabsurvey.instruments.next_steps import next_steps
 from collabsurvey.instruments.page import (
     DIRECTIONS,
@@ -110,7 +110,7 @@ class _Page:
                 yield from self.item(self.instrument.item(item))
 
     def scale(self, scale: Scale) -> Iterator[str]:
-        construct = self.constructs.get(scale.id)
+        construct = self.constructs.get(scale.id) or self.only_construct(scale)
         yield f"  {scale.id}: {scale.title}"
         if construct is not None:
             yield from self.wrapped(construct.definition, 4)
@@ -127,6 +127,12 @@ class _Page:
         yield from self.wrapped("; ".join(facts), 4, 6)
         if construct is not None and construct.sources:
             yield from self.wrapped(f"Source: {'; '.join(construct.sources)}", 4, 6)
+
+    def only_construct(self, scale: Scale) -> Construct | None:
+        """Construct that all items of a single indicator belong to."""
+        if scale.rule != "mean" or len(scale.items) > 1:
+            return None
+        return self.constructs.get(str(self.instrument.item(scale.items[0]).construct_id))
 
     def has_parts(self, scale: Scale) -> bool:
         """Whether smaller scales that follow hold all of its items."""
