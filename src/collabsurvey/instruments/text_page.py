@@ -123,7 +123,8 @@ class _Page:
         if construct is not None:
             facts.append(DIRECTIONS[construct.direction])
             facts.append(f"about {', '.join(construct.level)}")
-            facts.append(MODELS[construct.measurement_model])
+            if len(scale.items) > 1:
+                facts.append(MODELS[construct.measurement_model])
         yield from self.wrapped("; ".join(facts), 4, 6)
         if construct is not None and construct.sources:
             yield from self.wrapped(f"Source: {'; '.join(construct.sources)}", 4, 6)
