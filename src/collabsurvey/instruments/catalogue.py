@@ -18,10 +18,9 @@ from collabsurvey.display import Table
 from collabsurvey.errors import InstrumentError, UnknownNameError
 from collabsurvey.instruments.faults import did_you_mean, faults_of, shown
 from collabsurvey.instruments.folder import instruments_folder, shipped_paths
-from collabsurvey.instruments.loader import decoded
 from collabsurvey.instruments.model import Record
 from collabsurvey.instruments.records import ID
-from collabsurvey.instruments.yaml_tree import Document, Fault, parse
+from collabsurvey.instruments.yaml_tree import Document, Fault, decoded, parse
 
 if TYPE_CHECKING:
     import pandas as pd

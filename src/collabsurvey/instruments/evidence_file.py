@@ -23,7 +23,7 @@ from collabsurvey.instruments.evidence_records import EvidenceRecords, as_record
 from collabsurvey.instruments.evidence_text import CannotPlaceError, with_records
 from collabsurvey.instruments.faults import did_you_mean
 from collabsurvey.instruments.folder import CANDIDATES
-from collabsurvey.instruments.loader import LARGEST, decoded, is_path, read_instrument
+from collabsurvey.instruments.loader import is_path, read_instrument
 from collabsurvey.instruments.model import Claim, Evidence, Instrument, Status
 from collabsurvey.instruments.rungs import (
     NextRung,
@@ -33,6 +33,7 @@ from collabsurvey.instruments.rungs import (
     rung_sentences,
     why_not_counted,
 )
+from collabsurvey.instruments.yaml_tree import LARGEST, decoded
 
 Ids = Literal["next_free", "keep"]
 NUMBERED = re.compile(r"(ev-\d{4}-)\d{1,9}")

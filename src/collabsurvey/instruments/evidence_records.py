@@ -20,9 +20,17 @@ from collabsurvey.display import Table
 from collabsurvey.errors import DataError, FaultsError, OptionError, OutputError, listed
 from collabsurvey.instruments.evidence_checks import record_faults
 from collabsurvey.instruments.faults import faults_of, shown
-from collabsurvey.instruments.loader import LARGEST, SUFFIXES, decoded
 from collabsurvey.instruments.model import Evidence, Record
-from collabsurvey.instruments.yaml_tree import TAG, Document, Fault, StrictLoader, parse
+from collabsurvey.instruments.yaml_tree import (
+    LARGEST,
+    SUFFIXES,
+    TAG,
+    Document,
+    Fault,
+    StrictLoader,
+    decoded,
+    parse,
+)
 from collabsurvey.instruments.yaml_tree import Path as YamlPath
 
 if TYPE_CHECKING:

@@ -9,10 +9,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from collabsurvey.errors import InstrumentError
 from collabsurvey.instruments.folder import instruments_folder
-from collabsurvey.instruments.loader import decoded
 from collabsurvey.instruments.model import Instrument
 from collabsurvey.instruments.records import Record
-from collabsurvey.instruments.yaml_tree import parse
+from collabsurvey.instruments.yaml_tree import decoded, parse
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,10 +17,7 @@ from collabsurvey.instruments.checks import find_faults
 from collabsurvey.instruments.faults import faults_of, program_names, shown
 from collabsurvey.instruments.folder import shipped_path
 from collabsurvey.instruments.model import Instrument
-from collabsurvey.instruments.yaml_tree import Document, Fault, parse
-
-SUFFIXES = (".yaml", ".yml")
-LARGEST = 5_000_000  # bytes; the largest shipped file has about 20 000
+from collabsurvey.instruments.yaml_tree import LARGEST, SUFFIXES, Document, Fault, decoded, parse
 
 
 def load_instrument(
@@ -93,17 +90,6 @@ def _load(path: Path, _changed: int, _size: int) -> Instrument:
     except OSError as error:
         raise InstrumentError(str(path), [f"the file cannot be read ({error})."]) from error
     return read_instrument(decoded(content, str(path)), source=str(path))
-
-
-def decoded(content: bytes, source: str) -> str:
-    """UTF-8 text of a file, with or without a byte order mark."""
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        fault = Fault(line, "the file is not UTF-8 text. Save it with the encoding UTF-8.")
-        raise InstrumentError(source, [str(fault)]) from None
-    return text
 
 
 def read_instrument(text: str, *, source: str = "the text") -> Instrument:

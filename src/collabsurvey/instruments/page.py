@@ -1,21 +1,15 @@
 """The construct page of an instrument: what it measures, for whom, and what not to do with it.
 
-Made from the instrument file, so that page and file never differ. The pages of the shipped
-instruments are committed as Markdown; after a change write them anew from the checkout:
-
-    python -c "from collabsurvey.instruments.page import write_pages; write_pages()"
+Made from the instrument file, so that page and file never differ.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from pathlib import Path
 
 from collabsurvey.instruments.answer_words import filled
-from collabsurvey.instruments.folder import CANDIDATES, shipped_paths
 from collabsurvey.instruments.hypotheses import hypotheses_of
-from collabsurvey.instruments.loader import load_instrument
 from collabsurvey.instruments.model import Construct, Instrument, Item, Scale
 
 KINDS = {
@@ -73,15 +67,6 @@ def minutes(instrument: Instrument) -> int:
 def page_markdown(instrument: Instrument) -> str:
     """Write the page of one instrument."""
     return "\n".join(_lines(instrument)) + "\n"
-
-
-def write_pages(folder: Path = CANDIDATES[-1] / "pages") -> None:
-    """Write the pages of all shipped instruments of our own beside their files."""
-    folder.mkdir(exist_ok=True)
-    for name, path in shipped_paths().items():
-        instrument = load_instrument(path)
-        if instrument.kind != "key_only":
-            (folder / f"{name}.md").write_text(page_markdown(instrument), encoding="utf-8")
 
 
 def _lines(instrument: Instrument) -> Iterator[str]:

@@ -27,10 +27,9 @@ from pydantic import Field, ValidationError
 
 from collabsurvey.errors import InstrumentError
 from collabsurvey.instruments.faults import did_you_mean, faults_of, shown
-from collabsurvey.instruments.loader import LARGEST, SUFFIXES, decoded
 from collabsurvey.instruments.model import Instrument, Record, ResponseSet, Text
 from collabsurvey.instruments.wording_checks import LANGUAGE, SLOT
-from collabsurvey.instruments.yaml_tree import Document, Fault, parse
+from collabsurvey.instruments.yaml_tree import LARGEST, SUFFIXES, Document, Fault, decoded, parse
 
 LOCAL_NOTICE = (
     "The wording comes from your own folder of texts and belongs to its authors. Use it as your "

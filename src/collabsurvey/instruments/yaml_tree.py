@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+from collabsurvey.errors import InstrumentError
+
 try:
     from yaml import CSafeLoader as BaseLoader
 except ImportError:  # PyYAML built without libyaml: the same answers, slower
@@ -25,6 +27,9 @@ _UNREAD = object()  # place of a key, or of a value whose key cannot be used
 
 DEEPEST = 20  # an instrument nests 6 levels; deeper files are broken or hostile
 TAG = "tag:yaml.org,2002:"
+
+SUFFIXES = (".yaml", ".yml")
+LARGEST = 5_000_000  # bytes; the largest shipped file has about 20 000
 
 
 class StrictLoader(BaseLoader):
@@ -215,3 +220,14 @@ class _Builder:
 
     def fault(self, event: Any, sentence: str) -> None:
         self.document.faults.append(Fault(event.start_mark.line + 1, sentence))
+
+
+def decoded(content: bytes, source: str) -> str:
+    """UTF-8 text of a file, with or without a byte order mark."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        fault = Fault(line, "the file is not UTF-8 text. Save it with the encoding UTF-8.")
+        raise InstrumentError(source, [str(fault)]) from None
+    return text

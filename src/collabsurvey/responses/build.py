@@ -16,7 +16,6 @@ from collabsurvey.instruments.making import instrument_from_scales
 from collabsurvey.instruments.model import Instrument
 from collabsurvey.responses.checks import (
     check_answers,
-    count_each,
     impossible,
     role_faults,
     weight_faults,
@@ -26,6 +25,7 @@ from collabsurvey.responses.engine import (
     as_narwhals,
     collect,
     column_names,
+    count_each,
     count_rows,
     to_native,
 )

@@ -14,6 +14,7 @@ from collabsurvey.responses.engine import (
     as_narwhals,
     collect,
     column_names,
+    count_each,
     count_rows,
     is_number,
 )
@@ -119,16 +120,6 @@ def range_faults(frame: Frame, instrument: Instrument) -> list[str]:
             "If they mean that no answer was given, name them in missing_codes."
         )
     return faults
-
-
-def count_each(frame: Frame, conditions: Mapping[str, nw.Expr]) -> dict[str, int]:
-    """In how many rows each condition holds, in one pass; those that hold nowhere left out."""
-    if not conditions:
-        return {}
-    sums = [condition.sum().alias(f"{i}") for i, condition in enumerate(conditions.values())]
-    found = collect(frame.select(*sums)).to_dict(as_series=False)
-    counts = {name: int(found[f"{i}"][0] or 0) for i, name in enumerate(conditions)}
-    return {name: n for name, n in counts.items() if n}
 
 
 def _allowed(instrument: Instrument, item: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import narwhals as nw
 
 from collabsurvey.instruments.model import Instrument
-from collabsurvey.responses.engine import Frame, is_number
+from collabsurvey.responses.engine import Frame, count_each, is_number
 from collabsurvey.responses.ledger import LedgerLine
 
 
@@ -69,8 +69,6 @@ def free_text(
     frame: Frame, items: Sequence[str], instrument: Instrument, codes: Iterable[float | str]
 ) -> tuple[Frame, list[LedgerLine]]:
     """Columns of text as they were written, null where there is none; what was set to missing."""
-    from collabsurvey.responses.checks import count_each
-
     if not items:
         return frame, []
     codes = (codes,) if isinstance(codes, str | int | float) else tuple(codes)

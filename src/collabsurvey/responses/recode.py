@@ -12,8 +12,8 @@ import narwhals as nw
 
 from collabsurvey.errors import AnswersError, listed
 from collabsurvey.instruments.model import Instrument, ResponseSet
-from collabsurvey.responses.checks import count_each, range_faults
-from collabsurvey.responses.engine import Frame, as_number, collect, is_known, is_number
+from collabsurvey.responses.checks import range_faults
+from collabsurvey.responses.engine import Frame, as_number, collect, count_each, is_known, is_number
 from collabsurvey.responses.free_text import coded_ids, free_text, text_items
 from collabsurvey.responses.ledger import Ledger, LedgerLine
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from collabsurvey.errors import CollabSurveyError, FaultsError, StudyError
 from collabsurvey.instruments import load_instrument
-from collabsurvey.instruments.loader import SUFFIXES
 from collabsurvey.instruments.making import combine_instruments
 from collabsurvey.instruments.model import Instrument
 from collabsurvey.instruments.texts import with_texts
+from collabsurvey.instruments.yaml_tree import SUFFIXES
 from collabsurvey.reporting.record import SourceFile
 from collabsurvey.responses import Ledger, Responses, concat, read_column_map, read_responses
 from collabsurvey.study.config import Outcome, ResponseFile, ScoresFile, StudyFile, located
