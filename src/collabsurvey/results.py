@@ -43,6 +43,9 @@ class Result(ABC):
     def chart(self) -> Chart:
         """Return the picture a reader is shown."""
 
+    def __str__(self) -> str:
+        return self.summary()
+
     def summary(self) -> str:
         """Return the table as text. Never prints."""
         return self.table().to_text()

@@ -159,8 +159,8 @@ def catalogue() -> pd.DataFrame:
 
     Notes
     -----
-    `catalogue_entry` shows one instrument in full, with what was checked and where. Nothing
-    here is legal advice.
+    `cs.instruments.catalogue_entry` shows one instrument in full, with what was checked and
+    where. Nothing here is legal advice.
 
     Examples
     --------

@@ -23,12 +23,18 @@ def next_steps(
     local wording that was used.
     """
     name = source or instrument.id
-    has_text = any(item.text for item in instrument.items)
+    has_text = all(item.text for item in instrument.items)
     if not has_text:
         return (
             "Its wording belongs to its owner and is not here. What it is and whom to ask:",
             f"  collabsurvey instruments catalogue {instrument.id}",
-            f"With the owner's permission put the wording into texts/{instrument.id}.yaml, then:",
+            "With the owner's permission put the wording of all items into "
+            f"texts/{instrument.id}.yaml:",
+            f"  instrument: {instrument.id}",
+            '  source: "where the permission is"',
+            "  items:",
+            f'    {instrument.items[0].id}: {{en-GB: "the wording of the first question"}}',
+            "then:",
             f"  collabsurvey instruments show {name} --texts texts",
             "Answers from elsewhere, in columns called by the item ids:",
             *(f"  {line}" for line in _reading(instrument, name, None, form=False)),
@@ -86,14 +92,21 @@ def _scoring(instrument: Instrument) -> Iterator[str]:
         yield f'cs.partnership.consensus(responses, "{cards.id}", by="cluster")'
     if twin := next((one for one in instrument.scale_ids if f"{one}.self" in ids), None):
         yield f'cs.multilevel.perception_gap(responses, "{twin}.self", "{twin}")'
+        yield '    # where some answered both: role="staff_role", groups=("leader", "teacher")'
     if {"rol.school", "rol.partnership"} <= ids:
         yield "cs.scoring.dual_identification(responses)"
     if {"rat.need.ours", "rat.need.theirs"} <= ids:
         yield "cs.partnership.dependence(responses)"
-    elif added_up and "partner" in instrument.slots:
-        yield f'cs.partnership.dyads(responses, value="{added_up[0].id}")'
-    if any(scale.startswith("cul.") for scale in ids):
-        yield 'cs.partnership.culture_distance(cs.score(responses), "cluster")'
+    elif about_pairs := [one.id for one in added_up if _dyadic(one)]:
+        yield f'cs.partnership.dyads(responses, value="{about_pairs[0]}")'
+    if culture := [one.id for one in added_up if one.id.startswith("cul.")]:
+        named = ", ".join(f'"{scale}"' for scale in culture)
+        yield 'cs.partnership.culture_distance(cs.score(responses), "cluster",'
+        yield f"    scales=[{named}])"
+
+
+def _dyadic(scale: Scale) -> bool:
+    return scale.aggregate is not None and scale.aggregate.unit == "dyad"
 
 
 def _first(scales: tuple[Scale, ...], rule: str, *, between: bool = False) -> Scale | None:

@@ -271,7 +271,8 @@ def refuse_repeated(responses: Responses) -> None:
     if note := repeated_rows_note(responses):
         raise DataError(
             f"Agreement counts each person once. {note.replace(' are pooled here', '')} "
-            "Take one wave (or partner) at a time."
+            "Take one wave (or partner) at a time: "
+            'responses.replace(frame=frame[frame["wave"] == 1]).'
         )
 
 

@@ -48,7 +48,8 @@ def refuse_waves(responses: Responses) -> None:
     if len(found) > 1:
         raise DataError(
             f"These answers are of the waves {listed(found)}, and a record is about one occasion. "
-            "Hand in the rows of one wave; two waves a few weeks apart are a retest (retest=)."
+            'Hand in the rows of one wave, responses.replace(frame=frame[frame["wave"] == 1]); '
+            "two waves a few weeks apart are a retest (retest=)."
         )
 
 
