@@ -13,7 +13,7 @@ from collabsurvey.instruments import (
     instrument_from_scales,
     next_rung,
 )
-from collabsurvey.instruments.model import Construct, Evidence
+from collabsurvey.instruments.model import Construct, Evidence, Scale
 
 CLAIM = {
     "score": "safety",
@@ -236,3 +236,24 @@ def test_a_study_against_one_use_leaves_the_others() -> None:
     made = instrument(*up_to("validated_for"), against)
     (claim,) = claim_statuses(made)
     assert (claim.status, claim.uses) == ("validated_for", ("group_feedback",))
+
+
+def test_a_difference_stands_on_its_two_scores() -> None:
+    """It needs no evidence of its own, and holds nothing back."""
+    two = instrument_from_scales({"safety": ["a", "b"], "voice": ["c", "d"]})
+    gap = Scale(
+        id="gap",
+        title="Gap",
+        rule="difference",
+        between=("safety", "voice"),
+        items=("a", "b", "c", "d"),
+    )
+    records = [
+        *up_to("content_reviewed"),
+        *up_to("content_reviewed", claim={"score": "voice"}),
+    ]
+    three = two.model_copy(
+        update={"version": "1.0.0", "scoring": (*two.scoring, gap), "evidence": tuple(records)}
+    )
+    assert computed_status(three) == "content_reviewed"
+    assert [rung.score for rung in next_rung(three)] == ["safety", "voice"]

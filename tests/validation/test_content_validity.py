@@ -31,6 +31,7 @@ from collabsurvey.validation.content_indices import (
 from collabsurvey.validation.content_sheet import content_sheet
 from collabsurvey.validation.content_validity import content_validity
 from collabsurvey.validation.content_validity_result import kappa_word
+from collabsurvey.validation.evidence import evidence
 
 TRUST = load_instrument("trust")
 
@@ -413,3 +414,14 @@ def test_what_a_reader_is_shown() -> None:
     assert "Items below the bar of 0.78: none." in text
     assert "<table" in result._repr_html_()
     assert result.chart().to_svg().startswith("<svg")
+
+
+def test_records_are_made_of_totals_too() -> None:
+    """Six raters find every question of trust highly relevant: eleven scores, two records each."""
+    trust = load_instrument("trust")
+    rows = [(f"R{rater}", item, 4) for rater in range(6) for item in trust.item_ids]
+    sheet = pd.DataFrame(rows, columns=["rater", "item", "relevance"])
+    judged = content_validity(sheet, instrument=trust)
+    records = evidence(judged, instrument=trust, study="Panel", population="staff", use="research")
+    assert {record.claim.score for record in records} == set(trust.scale_ids)
+    assert len(records) == 22

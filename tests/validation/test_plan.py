@@ -58,3 +58,11 @@ def test_synthetic_answers_are_looked_at_and_move_nothing() -> None:
     assert {record.sample.kind for record in found.records} == {"simulated"}
     assert found.to_frame()["status"].tolist() == ["draft"]
     assert found.notes[0].startswith("Synthetic answers")
+
+
+def test_derived_scores_have_no_row() -> None:
+    cohort = cs.simulate_cohort(
+        ["autonomy_accountability"], n_partnerships=2, n_schools=12, n_staff=20, waves=1, seed=2
+    )
+    found = cs.validate(cohort.responses, structure="none", n_boot=100).to_frame()
+    assert found["scale"].tolist() == list(cohort.responses.instrument.examined_ids)

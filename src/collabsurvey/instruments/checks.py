@@ -263,7 +263,9 @@ def check_status(parts: Parts) -> Iterator[Fault]:
     if stated == "retired" or version is None or not sound or not isinstance(stated, str):
         return
     unlike = unlike_scores(parts.scales.values(), parts.items.values(), parts.constructs.values())
-    computed = status_from(version, parts.names("scoring"), parts.evidence.values(), unlike=unlike)
+    derived = {scale.id for scale in parts.scales.values() if scale.between is not None}
+    examined = [name for name in parts.names("scoring") if name not in derived]
+    computed = status_from(version, examined, parts.evidence.values(), unlike=unlike)
     if stated != computed:
         simulated = [one.id for one in parts.evidence.values() if one.sample.kind == "simulated"]
         barred = (

@@ -59,15 +59,16 @@ def computed_status(instrument: Instrument) -> Status:
     """Status the evidence records support.
 
     The lowest status among the scored scales, each taken at its best-supported claim: an
-    instrument is no further than its least examined score. `claim_statuses` gives the
-    claims one by one, which is what a report should print. `retired` is a decision of the
-    authors and stays.
+    instrument is no further than its least examined score. Differences and distances between
+    two scores stand on these two and are not asked for evidence of their own.
+    `claim_statuses` gives the claims one by one, which is what a report should print.
+    `retired` is a decision of the authors and stays.
     """
     if instrument.status == "retired":
         return "retired"
     return status_from(
         instrument.version,
-        instrument.scale_ids,
+        instrument.examined_ids,
         instrument.evidence,
         unlike=unlike_scores(instrument.scoring, instrument.items, instrument.constructs),
     )

@@ -284,7 +284,7 @@ def _joined(
     if status != "retired":
         status = status_from(
             old.version,
-            old.scale_ids,
+            old.examined_ids,
             evidence,
             unlike=unlike_scores(old.scoring, old.items, old.constructs),
         )

@@ -249,6 +249,14 @@ class Instrument(Record):
         """Ids of the scored scales, in the order of the file."""
         return tuple(scale.id for scale in self.scoring)
 
+    @property
+    def examined_ids(self) -> tuple[str, ...]:
+        """Ids of the scores that need evidence of their own.
+
+        All but differences and distances between two scores, which stand on these two.
+        """
+        return tuple(scale.id for scale in self.scoring if scale.between is None)
+
     def item(self, item_id: str) -> Item:
         """Return the item of that id, or raise `UnknownNameError`."""
         for item in self.items:

@@ -94,7 +94,7 @@ def next_rung(instrument: Instrument) -> tuple[NextRung, ...]:
     The instrument's status is the lowest of these. With several claims equally far, the one
     that lacks least; `what_is_missing` takes any claim.
     """
-    found = {scale: [_climbing(instrument, scale, None)] for scale in instrument.scale_ids}
+    found = {scale: [_climbing(instrument, scale, None)] for scale in instrument.examined_ids}
     for claim in claim_statuses(instrument):
         if claim.score in found:
             found[claim.score].append(_climbing(instrument, claim.score, claim))

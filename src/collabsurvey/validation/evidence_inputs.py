@@ -130,6 +130,12 @@ def scale_of(asked: Asked, items: Sequence[str]) -> Scale:
     return fit[0]
 
 
+def judged_scales(asked: Asked, items: Sequence[str]) -> list[Scale]:
+    """Scales whose items were all judged, totals too; not what is made of two other scores."""
+    inside = [scale for scale in asked.instrument.scoring if set(scale.items) <= set(items)]
+    return wanted(asked, [scale for scale in inside if scale.between is None])
+
+
 def scales_in(asked: Asked, items: Sequence[str], *, single: bool) -> list[Scale]:
     """Scales whose items were all analysed, totals of smaller ones left out; or the whole set."""
     inside = [scale for scale in asked.instrument.scoring if set(scale.items) <= set(items)]

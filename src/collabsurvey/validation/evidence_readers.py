@@ -32,10 +32,10 @@ from collabsurvey.validation.evidence_inputs import (
     Counted,
     Finding,
     counted,
+    judged_scales,
     not_these,
     rows_of,
     scale_of,
-    scales_in,
     size_of,
 )
 from collabsurvey.validation.evidence_structure import (
@@ -161,7 +161,7 @@ def read_content(result: ContentValidityResult, asked: Asked) -> list[Finding]:
     place = {item: j for j, item in enumerate(result.items)}
     table = {str(row["scale"]): row for row in result.scales().to_dict("records")}
     found = []
-    for scale in scales_in(asked, result.items, single=False):
+    for scale in judged_scales(asked, result.items):
         at = [place[item] for item in scale.items]
         of_items = result.i_cvi[at]
         low = at[int(np.argmin(of_items))]

@@ -50,11 +50,12 @@ class ValidationResult(Result):
     notes: tuple[str, ...]
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a score, unrounded."""
+        """One row a score, unrounded; differences and distances of two scores have none."""
         import pandas as pd
 
         rungs = {rung.score: rung for rung in self.rungs}
-        rows = [_row(scale, self.records, rungs[scale.id]) for scale in self.instrument.scoring]
+        scales = [scale for scale in self.instrument.scoring if scale.id in rungs]
+        rows = [_row(scale, self.records, rungs[scale.id]) for scale in scales]
         return pd.DataFrame(rows, columns=list(COLUMNS))
 
     def table(self) -> Table:
