@@ -31,7 +31,13 @@ def test_the_files_of_a_cohort_say_it_of_themselves(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("cells", "marked"),
-    [([True, True], True), (["true", "TRUE"], True), ([0, 1], True), (["no", "false"], False)],
+    [
+        ([True, True], True),
+        (["true", "TRUE"], True),
+        ([0, 1], True),
+        ([None, 1.0], True),
+        (["no", "false"], False),
+    ],
 )
 def test_what_counts_as_a_mark(engine: Engine, cells: list[object], marked: bool) -> None:
     frame = engine(pd.DataFrame({"a": [1.0, 2.0], "b": [2.0, 1.0], "synthetic": cells}))

@@ -293,7 +293,8 @@ def test_synthetic_answers_are_refused_before_anything_is_run(bfi: Instrument) -
 def test_a_file_of_a_cohort_says_itself_that_it_is_synthetic(
     resp: Responses, mark: object, refused: bool
 ) -> None:
-    marked = resp.replace(frame=resp.frame.assign(synthetic=mark))
+    frame = resp.frame.assign(synthetic=mark)
+    marked = from_frame(frame, instrument=resp.instrument, roles=dict(resp.roles))
     options = {**QUICK, "scales": ["neuro"], "coefficients": "alpha", "structure": "none"}
     if refused:
         with pytest.raises(DataError, match="synthetic"):

@@ -1,4 +1,4 @@
-"""The command line: demo, init, check, run, export, instruments.
+"""The command line: demo, init, columns, check, run, export, instruments, evidence.
 
 Exit code 0 when all is well, 2 for anything a user can mend, with one sentence for each
 fault and no traceback.

@@ -92,7 +92,8 @@ def _scoring(instrument: Instrument) -> Iterator[str]:
         yield f'cs.partnership.consensus(responses, "{cards.id}", by="cluster")'
     if twin := next((one for one in instrument.scale_ids if f"{one}.self" in ids), None):
         yield f'cs.multilevel.perception_gap(responses, "{twin}.self", "{twin}")'
-        yield '    # where some answered both: role="staff_role", groups=("leader", "teacher")'
+        yield "    # where some answered both:"
+        yield '    # role="staff_role", groups=("decision_maker", "front_line")'
     if {"rol.school", "rol.partnership"} <= ids:
         yield "cs.scoring.dual_identification(responses)"
     if {"rat.need.ours", "rat.need.theirs"} <= ids:

@@ -245,5 +245,5 @@ def says_synthetic(frame: Frame, instrument: Instrument) -> bool:
     if MARK not in column_names(frame) or MARK in instrument.item_ids:
         return False
     text = nw.col(MARK).cast(nw.String).str.to_lowercase()
-    found = collect(frame.select(text.is_in(["true", "1", "yes"]).any().alias(MARK)))
+    found = collect(frame.select(text.is_in(["true", "1", "1.0", "yes"]).any().alias(MARK)))
     return bool(found[MARK][0])

@@ -14,7 +14,6 @@ from collabsurvey.responses.engine import Column, group_codes, read_columns
 from collabsurvey.responses.responses import Responses
 
 SLOT = "{partner}"
-YES = {"true", "yes", "1", "1.0"}
 SYNTHETIC = (
     "These answers are synthetic; they prove code, not the questionnaire. simulated=True makes "
     "records that never count."
@@ -22,21 +21,9 @@ SYNTHETIC = (
 
 
 def refuse_drawn(responses: Responses, *, simulated: bool) -> None:
-    """Refuse synthetic answers, also of a file whose own column says that they are."""
-    if not simulated and (responses.synthetic or says_synthetic(responses)):
+    """Refuse synthetic answers; those of a file that says so of itself are marked on reading."""
+    if not simulated and responses.synthetic:
         raise DataError(SYNTHETIC)
-
-
-def says_synthetic(responses: Responses) -> bool:
-    """Whether the table has a column `synthetic` that is true anywhere, as a cohort writes it."""
-    try:
-        column = read_columns(responses.frame, ["synthetic"])["synthetic"]
-    except KeyError:  # no such column
-        return False
-    known = column.values[~column.missing]
-    if column.categories is None:
-        return bool((known != 0).any())
-    return any(column.categories[code].strip().casefold() in YES for code in set(known.tolist()))
 
 
 def refuse_waves(responses: Responses) -> None:

@@ -19,7 +19,6 @@ from collabsurvey.validation.evidence_of_scales import (
     Structure,
     evidence_of_scales,
 )
-from collabsurvey.validation.evidence_rows import says_synthetic
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -135,7 +134,7 @@ def validate(
     ['draft']
     """
     require_responses(responses, method="validate")
-    simulated = responses.synthetic or says_synthetic(responses)
+    simulated = responses.synthetic
     records = evidence_of_scales(
         responses,
         study=study,
